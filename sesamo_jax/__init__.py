@@ -1,0 +1,1 @@
+"""Symmetry-enforcing samplers for Boltzmann densities, in JAX and Flax."""

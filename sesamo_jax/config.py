@@ -1,0 +1,228 @@
+"""Configuration: frozen dataclasses, and the checks that need nothing but them.
+
+`Config` says how to build and train a sampler for any target; `Run` adds which target
+and which seeds. A None stands for "what suits the target" until `complete` fills it.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from sesamo_jax.core import Target
+from sesamo_jax.density import DENSITIES
+from sesamo_jax.flows import FlowConfig, RealNVPConfig
+from sesamo_jax.targets import TargetConfig
+
+METHODS = ("sesamo", "canonicalization", "realnvp")
+OBJECTIVES = ("reverse_kl", "self_reparam", "reinforce", "rao_blackwell")
+GRADIENTS = ("path", "total")
+SCHEDULES = ("cosine", "plateau")
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """The Gaussian base q_0.
+
+    Attributes:
+        mean: of every component.
+        variance: of every component; None takes the target's.
+        whiten: the flow works in units of the base's standard deviation.
+    """
+
+    mean: float = 0.0
+    variance: float | None = None
+    whiten: bool = True
+
+
+@dataclass(frozen=True)
+class PenaltyConfig:
+    """Lambda of eq. 11.
+
+    Attributes:
+        amplitude: A; 0 switches the penalty off.
+        sharpness: B.
+    """
+
+    amplitude: float = 1000.0
+    sharpness: float = 100.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: samples per step, N_B.
+        learning_rate: of Adam, at its peak.
+        schedule: `cosine` to zero, or `plateau`, the paper's rule on the loss's std.
+        patience: plateau steps without progress before the rate drops.
+        decay: factor of that drop.
+        minimum_learning_rate: floor of the plateau rule.
+        clip_norm: largest global norm of a gradient; 0 for none.
+        objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
+            else `reverse_kl`.
+        gamma: weight of log Z-hat in `self_reparam`.
+        gradient: `path` (log q at fixed flow parameters, through x only) or `total`.
+        density: accounting of the training weights, `cell` (with penalty) or `orbit`.
+        chunk: steps per compiled call, between two lines of the history.
+    """
+
+    steps: int = 1000
+    batch_size: int = 1000
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    patience: int = 2000
+    decay: float = 0.92
+    minimum_learning_rate: float = 1e-6
+    clip_norm: float = 10.0
+    objective: str | None = None
+    gamma: float = 0.5
+    gradient: str = "path"
+    density: str = "cell"
+    chunk: int = 50
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How to judge a trained model.
+
+    Attributes:
+        samples: drawn per seed.
+        batch_size: evaluated at a time; bounds the memory.
+        keep: samples per seed written to the run folder.
+    """
+
+    samples: int = 100_000
+    batch_size: int = 10_000
+    keep: int = 10_000
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything about a sampler except its target.
+
+    Attributes:
+        method: one of `METHODS`.
+        modulation: `heat_bath`, `exact` or `learned`; used by `sesamo`.
+        density: accounting of the report, `orbit`, `strict` or `cell`.
+        flow: sizes of the flow.
+        base: its base density.
+        penalty: keeps the flow in the cell.
+        training: optimisation.
+        evaluation: report.
+    """
+
+    method: str = "sesamo"
+    modulation: str = "heat_bath"
+    density: str = "orbit"
+    flow: FlowConfig = field(default_factory=RealNVPConfig)
+    base: BaseConfig = field(default_factory=BaseConfig)
+    penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command line: a target, a configuration, and seeds.
+
+    Attributes:
+        target_name: name in the table of targets.
+        target: its parameters.
+        flow_name: name in the table of flows.
+        preset: where the defaults came from.
+        seed: first seed.
+        seeds: how many, seed, seed + 1, ...
+        config: the sampler.
+    """
+
+    target_name: str
+    target: TargetConfig
+    flow_name: str
+    preset: str
+    seed: int
+    seeds: int
+    config: Config
+
+
+def complete(config: Config, target: Target) -> Config:
+    """Fill what depends on the target and check that everything fits together.
+
+    Raises:
+        ValueError: with one sentence naming the value and the remedy.
+    """
+    _check_choices(config)
+    _check_numbers(config)
+    if config.method != "realnvp" and target.symmetry is None:
+        raise ValueError(
+            f"method {config.method!r} needs a symmetry and target {target.name!r} "
+            "declares none: use method 'realnvp'"
+        )
+    training, base = config.training, config.base
+    learned = config.method == "sesamo" and config.modulation == "learned"
+    if training.objective is None:
+        objective = "rao_blackwell" if learned else "reverse_kl"
+        training = replace(training, objective=objective)
+    if learned and training.objective == "reverse_kl":
+        raise ValueError(
+            "objective 'reverse_kl' gives a learned modulation no gradient (App. J): "
+            "use 'rao_blackwell', 'self_reparam' or 'reinforce'"
+        )
+    if training.objective == "rao_blackwell" and training.density == "orbit":
+        raise ValueError(
+            "objective 'rao_blackwell' sums over images in cell accounting: "
+            "set training.density to 'cell'"
+        )
+    if config.method == "canonicalization" and training.objective == "rao_blackwell":
+        raise ValueError(
+            "canonicalization draws no u to sum over: use objective 'reverse_kl'"
+        )
+    if config.method == "canonicalization" and base.mean != 0:
+        raise ValueError(
+            f"base.mean={base.mean}: canonicalization needs a base that the symmetry "
+            "leaves invariant, set base.mean to 0"
+        )
+    if base.variance is None:
+        base = replace(base, variance=float(target.prior_variance))
+    return replace(config, training=training, base=base)
+
+
+def _check_choices(config: Config) -> None:
+    choices = {
+        "method": (config.method, METHODS),
+        "density": (config.density, DENSITIES),
+        "training.objective": (config.training.objective, (None, *OBJECTIVES)),
+        "training.gradient": (config.training.gradient, GRADIENTS),
+        "training.schedule": (config.training.schedule, SCHEDULES),
+        "training.density": (config.training.density, ("cell", "orbit")),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            names = ", ".join(option for option in known if option is not None)
+            raise ValueError(f"unknown {name} {value!r}; known: {names}")
+
+
+def _check_numbers(config: Config) -> None:
+    training, evaluation = config.training, config.evaluation
+    positive = {
+        "training.steps": training.steps,
+        "training.batch_size": training.batch_size,
+        "training.learning_rate": training.learning_rate,
+        "training.patience": training.patience,
+        "training.chunk": training.chunk,
+        "evaluation.samples": evaluation.samples,
+        "evaluation.batch_size": evaluation.batch_size,
+    }
+    if config.base.variance is not None:
+        positive["base.variance"] = config.base.variance
+    for name, value in positive.items():
+        if not value > 0:
+            raise ValueError(f"{name}={value} must be positive")
+    not_negative = {
+        "training.clip_norm": training.clip_norm,
+        "penalty.amplitude": config.penalty.amplitude,
+        "penalty.sharpness": config.penalty.sharpness,
+        "evaluation.keep": evaluation.keep,
+    }
+    for name, value in not_negative.items():
+        if not value >= 0:
+            raise ValueError(f"{name}={value} must not be negative")

@@ -1,0 +1,171 @@
+"""The records and protocols that every layer shares; no mathematics here.
+
+Functions in these records act on one event (one configuration). Batches are made
+once, at the boundary, by the functions of `Model`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = jax.Array
+Key = jax.Array
+Params = Any
+
+
+class Factor(NamedTuple):
+    """One direct factor of a finite group: its order, and whether f breaks it."""
+
+    order: int
+    broken: bool
+
+
+class Symmetry(Protocol):
+    """A finite group acting on configurations, with a canonical cell Omega.
+
+    Elements are integers 0 .. order - 1, element 0 is the identity. Omega is a
+    fundamental domain: every x is T_g y for exactly one g and y in Omega (up to
+    borders of measure zero).
+    """
+
+    @property
+    def order(self) -> int:
+        """Number of elements |G|."""
+        ...
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Direct factors in the order of the mixed-radix index of an element."""
+        ...
+
+    def act(self, g: Array, y: Array) -> tuple[Array, Array]:
+        """Return x = T_g y and the log volume factor of y -> x (0 for isometries)."""
+        ...
+
+    def undo(self, g: Array, x: Array) -> Array:
+        """Return y = T_g^-1 x."""
+        ...
+
+    def sector(self, x: Array) -> Array:
+        """Return the g with T_g^-1 x in Omega, an int32 scalar."""
+        ...
+
+    def margins(self, y: Array) -> Array:
+        """Return lambda(y) (eq. 11), one entry per border: < 0 inside, 0 on it."""
+        ...
+
+
+class Bijection(Protocol):
+    """An invertible map of one event; `forward` is the sampling direction.
+
+    The method names are distrax's, so distrax bijectors satisfy this protocol.
+    """
+
+    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
+        """Return y = g(z) and log|det dy/dz|."""
+        ...
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Return z = g^-1(y) and log|det dz/dy|."""
+        ...
+
+
+class Exact(NamedTuple):
+    """Reference values of a target, each None or absent where nothing is known.
+
+    Attributes:
+        log_z: log of the partition function Z.
+        sectors: probability of each symmetry sector, shape (order,).
+        observables: exact means by observable name.
+        source: where the values come from.
+    """
+
+    log_z: float | None = None
+    sectors: np.ndarray | None = None
+    observables: Mapping[str, float] = {}
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An unnormalised density p(x) = exp(-f(x)) / Z and what is known about it.
+
+    Attributes:
+        name: what reports call it.
+        event_shape: shape of one configuration x.
+        action: f, maps (*event_shape) to a scalar; jittable and differentiable.
+        symmetry: the group whose orbits stochastic modulation uses, or None.
+        dtype: floating type of x; float64 needs `jax_enable_x64`.
+        prior_variance: variance of the Gaussian base that suits this target.
+        observables: functions of one configuration, by name.
+        exact: reference values.
+        sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
+
+    Raises:
+        ValueError: for an empty event shape, or float64 while JAX truncates it.
+    """
+
+    name: str
+    event_shape: tuple[int, ...]
+    action: Callable[[Array], Array]
+    symmetry: Symmetry | None = None
+    dtype: Any = jnp.float32
+    prior_variance: float = 1.0
+    observables: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    exact: Exact = Exact()
+    sample: Callable[[Key, int], Array] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.event_shape or min(self.event_shape) < 1:
+            raise ValueError(
+                f"target {self.name!r}: event_shape {self.event_shape} must have "
+                "positive extents"
+            )
+        if jnp.dtype(self.dtype) == np.float64 and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"target {self.name!r} needs float64: call "
+                "jax.config.update('jax_enable_x64', True) before building it"
+            )
+
+
+class Samples(NamedTuple):
+    """What a model draws, n events at a time.
+
+    Attributes:
+        x: configurations, (n, *event_shape).
+        log_q: log density of x in cell accounting (eq. 15), log q~(y) + log_p_u, (n,).
+        y: the flow's output before modulation, (n, *event_shape).
+        u: group element with x = T_u y, int32 (n,).
+        log_p_u: log p_S(u | y) less the log volume factor of T_u, (n,).
+    """
+
+    x: Array
+    log_q: Array
+    y: Array
+    u: Array
+    log_p_u: Array
+
+
+class Model(NamedTuple):
+    """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
+
+    Attributes:
+        init: `key -> params`.
+        sample: `(params, key, n) -> Samples`.
+        images: `(params, key, n) -> Samples`, where x, log_q, u and log_p_u carry a
+            second axis of length |G|: every image T_u y of each y, for sums over u.
+        flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
+        log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x.
+        margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.
+    """
+
+    init: Callable[[Key], Params]
+    sample: Callable[[Params, Key, int], Samples]
+    images: Callable[[Params, Key, int], Samples]
+    flow_log_prob: Callable[[Params, Array], Array]
+    log_prob: Callable[[Params, Array], Array]
+    margins: Callable[[Array], Array]

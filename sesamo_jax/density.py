@@ -1,0 +1,64 @@
+"""Density accounting: which log q a modulated flow sample is given.
+
+A flow density q~(y) on all of space and a law p_S(u | y) give x = T_u y.
+
+`cell`: log q~(y) + log p_S(u | y), with y counted wherever it falls (eq. 15). Right
+    only if y never leaves the cell Omega; otherwise the leaked part is counted several
+    times and log Z comes out too large.
+`strict`: the same inside Omega, and weight 0 (log q = +inf) outside. Unbiased, but
+    the leaked share of the samples is lost.
+`orbit`: log sum_u q~(T_u^-1 x) p_S(u | T_u^-1 x), the density of x itself, whatever y
+    does. |G| inverse passes of the flow.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.nn import logsumexp
+
+from sesamo_jax.core import Array, Model, Params, Samples, Symmetry
+
+DENSITIES = ("orbit", "strict", "cell")
+
+
+def orbit(
+    x: Array,
+    symmetry: Symmetry,
+    flow_log_prob: Callable[[Array], Array],
+    log_probs_into: Callable[[Array], Array],
+) -> Array:
+    """Return the exact log density of one event x under flow and modulation.
+
+    Args:
+        x: one configuration.
+        symmetry: a finite group of isometries.
+        flow_log_prob: log q~.
+        log_probs_into: x -> log p_S(u | T_u^-1 x) for all u, (|G|,).
+    """
+    preimages = jax.vmap(lambda u: symmetry.undo(u, x))(jnp.arange(symmetry.order))
+    return logsumexp(jax.vmap(flow_log_prob)(preimages) + log_probs_into(x))
+
+
+def log_q(model: Model, params: Params, samples: Samples, density: str) -> Array:
+    """Return log q of drawn samples under the given parameters, shape of log_p_u.
+
+    Args:
+        model: which drew the samples.
+        params: at which the flow's density is evaluated anew.
+        samples: n samples, or their images for `cell` and `strict`.
+        density: `orbit`, `strict` or `cell`.
+    """
+    if density == "orbit":
+        return model.log_prob(params, samples.x)
+    flow = model.flow_log_prob(params, samples.y)
+    cell = jnp.expand_dims(flow, range(1, samples.log_p_u.ndim)) + samples.log_p_u
+    if density == "cell":
+        return cell
+    inside = ~leaked(model.margins(samples.y))
+    return jnp.where(jnp.expand_dims(inside, range(1, cell.ndim)), cell, jnp.inf)
+
+
+def leaked(margins: Array) -> Array:
+    """Return whether y lies outside Omega, from its margins (..., borders)."""
+    return jnp.any(margins > 0, axis=-1)

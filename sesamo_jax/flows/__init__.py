@@ -1,0 +1,21 @@
+"""Flows g_theta, one per file, and the table that names them."""
+
+from typing import Any, Protocol
+
+import flax.linen as nn
+
+from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
+
+__all__ = ["FLOWS", "FlowConfig", "RealNVP", "RealNVPConfig"]
+
+
+class FlowConfig(Protocol):
+    """A frozen dataclass of a flow's sizes that builds its Flax module."""
+
+    def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
+        """Return a module with the methods of `core.Bijection`."""
+        ...
+
+
+# A new flow: one file with such a dataclass and its module, one row here.
+FLOWS: dict[str, FlowConfig] = {"realnvp": RealNVPConfig()}

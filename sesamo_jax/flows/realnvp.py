@@ -1,0 +1,150 @@
+"""RealNVP: affine couplings on the flattened configuration."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from sesamo_jax.core import Array
+from sesamo_jax.flows.conditioner import ACTIVATIONS, INITS, MLP
+
+
+@dataclass(frozen=True)
+class RealNVPConfig:
+    """Sizes of a RealNVP; the defaults are the paper's for two components (Table 3).
+
+    Attributes:
+        couplings: N_C.
+        layers: N_L, hidden-to-hidden layers of each network.
+        width: N_N, neurons per hidden layer.
+        activation: `relu`, `gelu`, `silu` or `tanh`.
+        init: `identity` (the flow starts as the identity) or `paper`.
+        shared: one network with two outputs for s and t, instead of one each.
+        log_scale_bound: s is bound * tanh(raw / bound); 0 leaves it raw.
+    """
+
+    couplings: int = 6
+    layers: int = 4
+    width: int = 40
+    activation: str = "relu"
+    init: str = "identity"
+    shared: bool = False
+    log_scale_bound: float = 0.0
+
+    def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
+        """Return the flow for one event shape.
+
+        Raises:
+            ValueError: for an unknown activation or initialisation, a size below 1,
+                or an event of one component, which leaves nothing to condition on.
+        """
+        if prod(event_shape) < 2:
+            raise ValueError(
+                f"flow 'realnvp' needs at least two components, got event {event_shape}"
+            )
+        for field in ("couplings", "width"):
+            if getattr(self, field) < 1:
+                raise ValueError(
+                    f"flow.{field}={getattr(self, field)} must be positive"
+                )
+        for field, known in (("activation", tuple(ACTIVATIONS)), ("init", INITS)):
+            if getattr(self, field) not in known:
+                raise ValueError(
+                    f"unknown flow.{field} {getattr(self, field)!r}; "
+                    f"known: {', '.join(known)}"
+                )
+        return RealNVP(event_shape, self, dtype)
+
+
+class AffineCoupling(nn.Module):
+    """y_a = x_a exp(s(x_b)) + t(x_b), y_b = x_b for one event (size,).
+
+    Attributes:
+        even: a are the components of even flat index, b the odd ones; else vice versa.
+        config: sizes.
+        dtype: floating type.
+    """
+
+    even: bool
+    config: RealNVPConfig
+    dtype: Any
+
+    def _split(self, x: Array) -> tuple[Array, Array]:
+        return (x[::2], x[1::2]) if self.even else (x[1::2], x[::2])
+
+    def _merge(self, active: Array, passive: Array) -> Array:
+        first, second = (active, passive) if self.even else (passive, active)
+        merged = jnp.zeros(first.size + second.size, first.dtype)
+        return merged.at[::2].set(first).at[1::2].set(second)
+
+    def _network(self, out: int, name: str) -> MLP:
+        c = self.config
+        return MLP(c.width, c.layers, out, c.activation, c.init, self.dtype, name=name)
+
+    @nn.compact
+    def log_scale_and_shift(self, passive: Array, size: int) -> tuple[Array, Array]:
+        """Return s and t, each of the given size."""
+        if self.config.shared:
+            raw, shift = jnp.split(self._network(2 * size, "s_and_t")(passive), 2)
+        else:
+            raw = self._network(size, "s")(passive)
+            shift = self._network(size, "t")(passive)
+        bound = self.config.log_scale_bound
+        # |s| <= bound: exp cannot overflow, and the slope at 0 stays 1.
+        return (bound * jnp.tanh(raw / bound) if bound else raw), shift
+
+    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
+        """Return y and sum s."""
+        active, passive = self._split(z)
+        log_scale, shift = self.log_scale_and_shift(passive, active.size)
+        y = self._merge(active * jnp.exp(log_scale) + shift, passive)
+        return y, jnp.sum(log_scale)
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Return z and -sum s."""
+        active, passive = self._split(y)
+        log_scale, shift = self.log_scale_and_shift(passive, active.size)
+        z = self._merge((active - shift) * jnp.exp(-log_scale), passive)
+        return z, -jnp.sum(log_scale)
+
+
+class RealNVP(nn.Module):
+    """Affine couplings in turn on the even and the odd flat components.
+
+    With the default sizes it has the paper's 80,172 parameters on two components, with
+    a width of 100 on 64 components 563,184.
+
+    Attributes:
+        event_shape: shape of one configuration; at least two components.
+        config: sizes.
+        dtype: floating type.
+    """
+
+    event_shape: tuple[int, ...]
+    config: RealNVPConfig = RealNVPConfig()
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Create the couplings, the first one changing the even half."""
+        self.chain = [
+            AffineCoupling(index % 2 == 0, self.config, self.dtype)
+            for index in range(self.config.couplings)
+        ]
+
+    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
+        """Return y = g(z) and log|det dy/dz| for one event."""
+        y, log_det = z.ravel(), jnp.zeros((), z.dtype)
+        for coupling in self.chain:
+            y, added = coupling.forward_and_log_det(y)
+            log_det = log_det + added
+        return y.reshape(self.event_shape), log_det
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Return z = g^-1(y) and log|det dz/dy| for one event."""
+        z, log_det = y.ravel(), jnp.zeros((), y.dtype)
+        for coupling in self.chain[::-1]:
+            z, added = coupling.inverse_and_log_det(z)
+            log_det = log_det + added
+        return z.reshape(self.event_shape), log_det

@@ -1,0 +1,140 @@
+"""Models: base, flow and modulation joined into the pure functions of `core.Model`."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from sesamo_jax.base import Gaussian
+from sesamo_jax.canonical import canonicalize, folded_log_prob
+from sesamo_jax.config import Config, complete
+from sesamo_jax.core import Array, Key, Model, Params, Samples, Symmetry, Target
+from sesamo_jax.density import orbit
+from sesamo_jax.modulation import ExactLaw, FiniteLaw, build_law
+from sesamo_jax.symmetries import Trivial
+
+
+class FlowDensity(nn.Module):
+    """The density q~ of y = unit * g(z / unit), z ~ q_0, before any modulation.
+
+    The unit cancels in the log-determinant. One that makes z / unit of order one keeps
+    the networks' inputs, and their first steps, of order one too.
+
+    Attributes:
+        base: q_0.
+        bijection: g, with the methods of `core.Bijection`.
+        unit: length in which the flow measures configurations.
+        folded: the symmetry into whose cell the base is folded (canonicalization).
+    """
+
+    base: Gaussian
+    bijection: nn.Module
+    unit: float
+    folded: Symmetry | None = None
+
+    def draw(self, noise: Array) -> tuple[Array, Array, Array]:
+        """Return y, log q~(y) and the sector from which z was folded (else 0)."""
+        z, log_base = self.base.from_noise(noise)
+        sector = jnp.zeros((), jnp.int32)
+        if self.folded is not None:
+            z, sector = canonicalize(self.folded, z)
+            log_base = log_base + jnp.log(self.folded.order)
+        y, log_det = self.bijection.forward_and_log_det(z / self.unit)
+        return self.unit * y, log_base - log_det, sector
+
+    def log_prob(self, y: Array) -> Array:
+        """Return log q~(y); -inf where a folded base has no mass."""
+        z, log_det = self.bijection.inverse_and_log_det(y / self.unit)
+        z = self.unit * z
+        if self.folded is None:
+            return self.base.log_prob(z) + log_det
+        return folded_log_prob(self.folded, self.base.log_prob, z) + log_det
+
+
+def build_model(target: Target, config: Config) -> Model:
+    """Return the sampler that a configuration describes for a target.
+
+    Args:
+        target: what to sample.
+        config: method, modulation, flow and base; see `config`.
+
+    Raises:
+        ValueError: where the configuration does not fit the target.
+    """
+    config = complete(config, target)
+    shape, dtype = target.event_shape, target.dtype
+    base = Gaussian(shape, config.base.mean, config.base.variance, dtype)
+    bijection = config.flow.build(shape, dtype)
+    unit = config.base.variance**0.5 if config.base.whiten else 1.0
+    folded, law = None, ExactLaw(Trivial())
+    if config.method == "sesamo":
+        law = build_law(config.modulation, target)
+    elif config.method == "canonicalization":
+        folded, law = target.symmetry, ExactLaw(target.symmetry)
+    return _assemble(FlowDensity(base, bijection, unit, folded), law, shape, dtype)
+
+
+def _assemble(
+    flow: FlowDensity, law: FiniteLaw, shape: tuple[int, ...], dtype: jnp.dtype
+) -> Model:
+    """Return the batched functions; each event function below is vmapped once."""
+    symmetry = law.symmetry
+    elements = jnp.arange(symmetry.order)
+
+    def init(key: Key) -> Params:
+        flow_key, law_key = jax.random.split(key)
+        event = jnp.zeros(shape, dtype)
+        return {
+            "flow": flow.init(flow_key, event, method="draw"),
+            "modulation": law.init(law_key, event, method="log_probs"),
+        }
+
+    def pick(params: Params, key: Key, y: Array, sector: Array) -> tuple[Array, Array]:
+        if flow.folded is not None:  # C^-1 undoes what C did to this very sample
+            return sector, law.apply(params["modulation"], y, method="log_probs")[
+                sector
+            ]
+        return law.apply(params["modulation"], key, y)
+
+    def draw(params: Params, noise: Array, key: Key) -> Samples:
+        y, log_flow, sector = flow.apply(params["flow"], noise, method="draw")
+        u, log_p = pick(params, key, y, sector)
+        x, log_vol = symmetry.act(u, y)
+        log_p_u = log_p - log_vol
+        return Samples(x, log_flow + log_p_u, y, u, log_p_u)
+
+    def draw_images(params: Params, noise: Array) -> Samples:
+        y, log_flow, _ = flow.apply(params["flow"], noise, method="draw")
+        log_p = law.apply(params["modulation"], y, method="log_probs")
+        x, log_vol = jax.vmap(lambda u: symmetry.act(u, y))(elements)
+        log_p_u = log_p - log_vol
+        return Samples(x, log_flow + log_p_u, y, elements, log_p_u)
+
+    def sample(params: Params, key: Key, n: int) -> Samples:
+        noise_key, law_key = jax.random.split(key)
+        noise = jax.random.normal(noise_key, (n, *shape), dtype)
+        keys = jax.random.split(law_key, n)
+        return jax.vmap(draw, (None, 0, 0))(params, noise, keys)
+
+    def images(params: Params, key: Key, n: int) -> Samples:
+        noise = jax.random.normal(key, (n, *shape), dtype)
+        return jax.vmap(draw_images, (None, 0))(params, noise)
+
+    def flow_log_prob_event(params: Params, y: Array) -> Array:
+        return flow.apply(params["flow"], y, method="log_prob")
+
+    def log_prob_event(params: Params, x: Array) -> Array:
+        return orbit(
+            x,
+            symmetry,
+            lambda y: flow_log_prob_event(params, y),
+            lambda x: law.apply(params["modulation"], x, method="log_probs_into"),
+        )
+
+    return Model(
+        init=init,
+        sample=sample,
+        images=images,
+        flow_log_prob=jax.vmap(flow_log_prob_event, (None, 0)),
+        log_prob=jax.vmap(log_prob_event, (None, 0)),
+        margins=jax.vmap(symmetry.margins),
+    )

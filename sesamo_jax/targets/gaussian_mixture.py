@@ -1,0 +1,84 @@
+"""Mixture of unit Gaussians on a circle, with an exponential tilt that breaks Z_M.
+
+f(x) = -log sum_k exp(-|x - mu_k|^2 / 2) + breaking (x_1 + x_2), the mixture of eq. 19
+without its factor 1/(2 pi M). Completing the square, the tilt moves each mode by
+-breaking (1, 1) and multiplies its mass by exp(breaking^2 - breaking (mu_k1 + mu_k2)):
+the modes are therefore not rotations of each other, and a flow copied by rotations
+with weights of its own cannot be exact.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import logsumexp
+
+from sesamo_jax.core import Array, Exact, Key, Target
+from sesamo_jax.symmetries import Cyclic
+
+
+@dataclass(frozen=True)
+class GaussianMixture:
+    """Configuration of the mixture.
+
+    Attributes:
+        modes: number of Gaussians M, at angles 2 pi k / M.
+        radius: R, their distance from the origin.
+        breaking: strength of the tilt; 0 keeps the Z_M symmetry exact.
+        borders: which cell borders the penalty uses, `true` or `eq35` (the paper's).
+        dtype: float32 or float64.
+    """
+
+    modes: int = 8
+    radius: float = 12.0
+    breaking: float = 0.0
+    borders: str = "true"
+    dtype: str = "float32"
+
+    def build(self, name: str = "gmm") -> Target:
+        """Return the target.
+
+        Raises:
+            ValueError: for fewer than two modes or a radius that is not positive.
+        """
+        if self.modes < 2:
+            raise ValueError(f"target.modes={self.modes} must be at least 2")
+        if self.radius <= 0:
+            raise ValueError(f"target.radius={self.radius} must be positive")
+        dtype = jnp.dtype(self.dtype)
+        angles = 2 * np.pi * np.arange(self.modes) / self.modes
+        centres = self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        log_masses = self.breaking**2 - self.breaking * centres.sum(axis=1)
+        log_total = np.logaddexp.reduce(log_masses)
+        weights = np.exp(log_masses - log_total)
+        means = centres - self.breaking
+
+        def action(x: Array) -> Array:
+            squares = jnp.sum((x - jnp.asarray(centres, x.dtype)) ** 2, axis=1)
+            return -logsumexp(-squares / 2) + self.breaking * jnp.sum(x)
+
+        def sample(key: Key, n: int) -> Array:
+            mode_key, noise_key = jax.random.split(key)
+            mode = jax.random.choice(
+                mode_key, self.modes, (n,), p=jnp.asarray(weights, dtype)
+            )
+            noise = jax.random.normal(noise_key, (n, 2), dtype)
+            return jnp.asarray(means, dtype)[mode] + noise
+
+        mean_x = weights @ means
+        return Target(
+            name=name,
+            event_shape=(2,),
+            action=action,
+            symmetry=Cyclic(self.modes, self.breaking != 0, self.borders),
+            dtype=dtype,
+            observables={"mean_x1": lambda x: x[0], "mean_x2": lambda x: x[1]},
+            exact=Exact(
+                log_z=float(np.log(2 * np.pi) + log_total),
+                sectors=weights,
+                observables={"mean_x1": float(mean_x[0]), "mean_x2": float(mean_x[1])},
+                source="closed form; sectors are the masses of the modes",
+            ),
+            sample=sample,
+        )

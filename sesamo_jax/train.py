@@ -1,0 +1,229 @@
+"""Training: one step, chunks of steps in one compiled call, ensembles of seeds."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from sesamo_jax import objectives
+from sesamo_jax.config import Config, complete
+from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.density import leaked, log_q
+from sesamo_jax.numerics import batch_ess, log_mean_exp
+from sesamo_jax.optim import build_optimizer, nonfinite_steps
+from sesamo_jax.penalty import penalty
+
+
+class TrainState(NamedTuple):
+    """What one seed carries from step to step.
+
+    Attributes:
+        params: of the model.
+        opt_state: of the optimiser.
+        step: steps taken, int32.
+        key: root key; step i uses fold_in(key, i), so that a resumed run draws what an
+            uninterrupted one would have drawn.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    step: Array
+    key: Key
+
+
+class FitResult(NamedTuple):
+    """A trained ensemble; every leaf of `states` has a leading axis over seeds.
+
+    Attributes:
+        states: final states.
+        history: one array of shape (rows, seeds) per quantity, a row per chunk.
+        wall_seconds: training, all seeds together, without compilation.
+        compile_seconds: compilation of the chunk.
+    """
+
+    states: TrainState
+    history: dict[str, np.ndarray]
+    wall_seconds: float
+    compile_seconds: float
+
+    @property
+    def params(self) -> Params:
+        """Parameters with a leading axis over seeds."""
+        return self.states.params
+
+
+def batch_loss(
+    model: Model, target: Target, config: Config, params: Params, key: Key
+) -> tuple[Array, dict[str, Array]]:
+    """Return the loss of one batch and its metrics, all scalars.
+
+    With the path gradient, log q~ is evaluated at fixed flow parameters, so that they
+    act through y alone ("sticking the landing"): the part left out has zero mean, and
+    without it the gradient noise vanishes as q approaches p. Parameters of a learned
+    law keep their gradient.
+    """
+    training = config.training
+    over_images = training.objective == "rao_blackwell"
+    draw = model.images if over_images else model.sample
+    samples = draw(params, key, training.batch_size)
+    log_w = _log_weights(model, target, config, params, samples, over_images)
+    margins = model.margins(samples.y)
+    lam = jnp.zeros(margins.shape[:-1], margins.dtype)
+    if training.density == "cell":
+        lam = penalty(margins, config.penalty.amplitude, config.penalty.sharpness)
+    if training.objective == "self_reparam":
+        loss = objectives.self_reparam(log_w, lam, training.gamma)
+    elif training.objective == "reinforce":
+        loss = objectives.reinforce(log_w, lam, samples.log_p_u)
+    elif over_images:
+        loss = objectives.rao_blackwell(log_w, lam, samples.log_p_u)
+        log_w = jnp.sum(jnp.exp(samples.log_p_u) * log_w, axis=1)
+    else:
+        loss = objectives.reverse_kl(log_w, lam)
+    metrics = {
+        "loss": loss,
+        "loss_std": jnp.std(lam - log_w),
+        "ess": batch_ess(log_w),
+        "log_z": log_mean_exp(log_w),
+        "leak": jnp.mean(leaked(margins), dtype=log_w.dtype),
+    }
+    return loss, metrics
+
+
+def _log_weights(
+    model: Model,
+    target: Target,
+    config: Config,
+    params: Params,
+    samples: Samples,
+    over_images: bool,
+) -> Array:
+    action = jax.vmap(target.action)
+    actions = (jax.vmap(action) if over_images else action)(samples.x)
+    training = config.training
+    if training.gradient == "path":
+        fixed = {**params, "flow": jax.lax.stop_gradient(params["flow"])}
+        return -actions - log_q(model, fixed, samples, training.density)
+    if training.density == "orbit":
+        return -actions - model.log_prob(params, samples.x)
+    return -actions - samples.log_q
+
+
+def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainState:
+    """Return the initial states of several seeds, stacked along a leading axis."""
+    optimizer = build_optimizer(config.training)
+
+    def init(seed: Array) -> TrainState:
+        params_key, key = jax.random.split(jax.random.key(seed))
+        params = model.init(params_key)
+        return TrainState(params, optimizer.init(params), jnp.int32(0), key)
+
+    return jax.jit(jax.vmap(init))(jnp.asarray(seeds, jnp.uint32))
+
+
+def build_chunk(
+    model: Model, target: Target, config: Config
+) -> Callable[[TrainState, Array], tuple[TrainState, dict[str, Array]]]:
+    """Return `(states, steps) -> (states, mean metrics)`, to be jitted.
+
+    The number of steps is a traced integer, so that a shorter last chunk compiles
+    nothing. All seeds advance together, each by its own keys.
+    """
+    optimizer = build_optimizer(config.training)
+    value_and_grad = jax.value_and_grad(
+        partial(batch_loss, model, target, config), has_aux=True
+    )
+
+    def step(state: TrainState) -> tuple[TrainState, dict[str, Array]]:
+        key = jax.random.fold_in(state.key, state.step)
+        (_, metrics), grads = value_and_grad(state.params, key)
+        updates, opt_state = optimizer.update(
+            grads, state.opt_state, state.params, value=metrics["loss_std"]
+        )
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, opt_state, state.step + 1, state.key), metrics
+
+    def chunk(states: TrainState, steps: Array) -> tuple[TrainState, dict[str, Array]]:
+        step_all = jax.vmap(step)
+        totals = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+            jax.eval_shape(step_all, states)[1],
+        )
+
+        def body(_: Array, carry: tuple) -> tuple:
+            states, totals = carry
+            states, metrics = step_all(states)
+            return states, jax.tree.map(jnp.add, totals, metrics)
+
+        states, totals = jax.lax.fori_loop(0, steps, body, (states, totals))
+        means = jax.tree.map(lambda total: total / steps, totals)
+        means["nonfinite_steps"] = jax.vmap(nonfinite_steps)(states.opt_state)
+        return states, means
+
+    return chunk
+
+
+OnChunk = Callable[[TrainState, dict[str, np.ndarray]], None]
+
+
+def fit(
+    model: Model,
+    target: Target,
+    config: Config,
+    seeds: int | Sequence[int] = 1,
+    *,
+    states: TrainState | None = None,
+    on_chunk: OnChunk | None = None,
+) -> FitResult:
+    """Train one model per seed, all in one compiled program.
+
+    Args:
+        model: from `build_model` with the same target and configuration.
+        target: what to sample.
+        config: `config.training` is what matters here.
+        seeds: the seeds, or how many, counted from 0.
+        states: where to continue; None starts afresh.
+        on_chunk: called after every chunk with the states and one history row per
+            seed, arrays of shape (seeds,); an exception it raises ends the training.
+
+    Returns:
+        Final states, history and times.
+    """
+    config = complete(config, target)
+    if isinstance(seeds, int):
+        seeds = range(seeds)
+    if states is None:
+        states = init_states(model, config, seeds)
+    # Donation would spoil a caller's own states, so the loop owns a copy.
+    states = jax.tree.map(jnp.copy, states)
+    start = time.perf_counter()
+    chunk = jax.jit(build_chunk(model, target, config), donate_argnums=0)
+    compiled = chunk.lower(states, jnp.int32(0)).compile()
+    compile_seconds = time.perf_counter() - start
+
+    rows: list[dict[str, np.ndarray]] = []
+    wall, done = 0.0, int(states.step[0])
+    while done < config.training.steps:
+        steps = min(config.training.chunk, config.training.steps - done)
+        start = time.perf_counter()
+        states, means = compiled(states, jnp.int32(steps))
+        row = jax.tree.map(np.asarray, means)
+        wall += time.perf_counter() - start
+        done += steps
+        row["step"] = np.full(len(seeds), done)
+        row["samples_drawn"] = row["step"] * config.training.batch_size
+        row["seconds"] = np.full(len(seeds), wall)
+        rows.append(row)
+        if on_chunk is not None:
+            on_chunk(states, row)
+    history = (
+        {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        if rows
+        else {}
+    )
+    return FitResult(states, history, wall, compile_seconds)
