@@ -1,5 +1,7 @@
 """Models: base, flow and modulation joined into the pure functions of `core.Model`."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -62,14 +64,16 @@ def build_model(target: Target, config: Config) -> Model:
     """
     config = complete(config, target)
     shape, dtype = target.event_shape, target.dtype
-    base = Gaussian(shape, config.base.mean, config.base.variance, dtype)
+    variance = float(config.base.variance or target.prior_variance)
+    base = Gaussian(shape, config.base.mean, variance, dtype)
     bijection = config.flow.build(shape, dtype)
-    unit = config.base.variance**0.5 if config.base.whiten else 1.0
-    folded, law = None, ExactLaw(Trivial())
+    unit = variance**0.5 if config.base.whiten else 1.0
+    law: FiniteLaw = ExactLaw(Trivial())
     if config.method == "sesamo":
         law = build_law(config.modulation, target)
-    elif config.method == "canonicalization":
-        folded, law = target.symmetry, ExactLaw(target.symmetry)
+    elif target.symmetry is not None and config.method == "canonicalization":
+        law = ExactLaw(target.symmetry)
+    folded = law.symmetry if config.method == "canonicalization" else None
     return _assemble(FlowDensity(base, bijection, unit, folded), law, shape, dtype)
 
 
@@ -79,6 +83,13 @@ def _assemble(
     """Return the batched functions; each event function below is vmapped once."""
     symmetry = law.symmetry
     elements = jnp.arange(symmetry.order)
+
+    # Linen types what `apply` returns as if it always held variables too.
+    def flow_apply(params: Params, *args: Array, method: str) -> Any:
+        return flow.apply(params["flow"], *args, method=method)
+
+    def law_apply(params: Params, *args: Array, method: str = "__call__") -> Any:
+        return law.apply(params["modulation"], *args, method=method)
 
     def init(key: Key) -> Params:
         flow_key, law_key = jax.random.split(key)
@@ -90,21 +101,19 @@ def _assemble(
 
     def pick(params: Params, key: Key, y: Array, sector: Array) -> tuple[Array, Array]:
         if flow.folded is not None:  # C^-1 undoes what C did to this very sample
-            return sector, law.apply(params["modulation"], y, method="log_probs")[
-                sector
-            ]
-        return law.apply(params["modulation"], key, y)
+            return sector, law_apply(params, y, method="log_probs")[sector]
+        return law_apply(params, key, y)
 
     def draw(params: Params, noise: Array, key: Key) -> Samples:
-        y, log_flow, sector = flow.apply(params["flow"], noise, method="draw")
+        y, log_flow, sector = flow_apply(params, noise, method="draw")
         u, log_p = pick(params, key, y, sector)
         x, log_vol = symmetry.act(u, y)
         log_p_u = log_p - log_vol
         return Samples(x, log_flow + log_p_u, y, u, log_p_u)
 
     def draw_images(params: Params, noise: Array) -> Samples:
-        y, log_flow, _ = flow.apply(params["flow"], noise, method="draw")
-        log_p = law.apply(params["modulation"], y, method="log_probs")
+        y, log_flow, _ = flow_apply(params, noise, method="draw")
+        log_p = law_apply(params, y, method="log_probs")
         x, log_vol = jax.vmap(lambda u: symmetry.act(u, y))(elements)
         log_p_u = log_p - log_vol
         return Samples(x, log_flow + log_p_u, y, elements, log_p_u)
@@ -120,14 +129,14 @@ def _assemble(
         return jax.vmap(draw_images, (None, 0))(params, noise)
 
     def flow_log_prob_event(params: Params, y: Array) -> Array:
-        return flow.apply(params["flow"], y, method="log_prob")
+        return flow_apply(params, y, method="log_prob")
 
     def log_prob_event(params: Params, x: Array) -> Array:
         return orbit(
             x,
             symmetry,
             lambda y: flow_log_prob_event(params, y),
-            lambda x: law.apply(params["modulation"], x, method="log_probs_into"),
+            lambda x: law_apply(params, x, method="log_probs_into"),
         )
 
     return Model(

@@ -1,4 +1,4 @@
-"""The penalty Lambda that keeps the flow inside the canonical cell (eqs. 11, 32, 34)."""
+"""The penalty Lambda that keeps the flow inside the cell (eqs. 11, 32, 34)."""
 
 import jax
 import jax.numpy as jnp

@@ -33,7 +33,7 @@ class MLP(nn.Module):
         layers: hidden-to-hidden layers, N_L.
         out: outputs.
         activation: a key of `ACTIVATIONS`.
-        init: a key of `INITS`.
+        initialization: one of `INITS`.
         dtype: floating type of parameters and results.
     """
 
@@ -41,12 +41,12 @@ class MLP(nn.Module):
     layers: int
     out: int
     activation: str = "relu"
-    init: str = "identity"
+    initialization: str = "identity"
     dtype: Any = jnp.float32
 
     def _dense(self, out: int, fan_in: int, kind: str) -> nn.Dense:
         bias_init: Callable = nn.initializers.zeros
-        if self.init == "paper":
+        if self.initialization == "paper":
             bias_init = _uniform_bias(fan_in)
             inner = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
             kernel_init = inner if kind == "inner" else nn.initializers.xavier_normal()

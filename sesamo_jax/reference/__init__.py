@@ -1,1 +1,1 @@
-"""Independent references: quadrature."""
+"""References that share nothing with the flows."""

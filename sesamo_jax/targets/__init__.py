@@ -10,7 +10,10 @@ from sesamo_jax.targets.hubbard import Hubbard
 class TargetConfig(Protocol):
     """A frozen dataclass of a system's parameters that builds its target."""
 
-    dtype: str
+    @property
+    def dtype(self) -> str:
+        """Floating type of x, `float32` or `float64`."""
+        ...
 
     def build(self, name: str) -> Target:
         """Return the target under the given name."""

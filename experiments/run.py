@@ -1,0 +1,142 @@
+"""Train, sample and judge one model: `python experiments/run.py --target hubbard`."""
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from sesamo_jax.config import GRADIENTS, METHODS, OBJECTIVES, Run
+from sesamo_jax.density import DENSITIES
+from sesamo_jax.modulation import LAWS
+from sesamo_jax.presets import PRESETS
+from sesamo_jax.runs import Stopped, execute
+from sesamo_jax.settings import resolve, to_json
+from sesamo_jax.summary import format_report
+from sesamo_jax.targets import TARGETS
+
+# Flags that are short names of settings.
+FLAGS = {
+    "method": ("method", "sampler: " + ", ".join(METHODS)),
+    "modulation": ("modulation", "law of sesamo: " + ", ".join(LAWS)),
+    "density": ("density", "accounting of the report: " + ", ".join(DENSITIES)),
+    "objective": ("training.objective", "loss: " + ", ".join(OBJECTIVES)),
+    "gradient": ("training.gradient", "gradient of log q: " + ", ".join(GRADIENTS)),
+    "steps": ("training.steps", "optimiser steps"),
+    "batch-size": ("training.batch_size", "samples per step"),
+    "lr": ("training.learning_rate", "peak learning rate"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and leave with exit code 2."""
+        fail(message, 2)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one line and leave."""
+    print(f"run.py: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's values."""
+    parser = Parser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--target", help="what to sample: " + ", ".join(TARGETS))
+    parser.add_argument(
+        "--preset", default="default", help="defaults: " + ", ".join(PRESETS)
+    )
+    for flag, (_, text) in FLAGS.items():
+        parser.add_argument(f"--{flag}", help=text)
+    parser.add_argument("--seeds", type=int, default=1, help="models to train at once")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--output", type=Path, help="run folder; default runs/DATE-...")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --output"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A.B=VALUE",
+        help="any field of the configuration, e.g. target.beta=2.0",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="show targets, presets and fields, and exit"
+    )
+    return parser.parse_args(arguments)
+
+
+def settings(options: argparse.Namespace) -> dict[str, str]:
+    """Return flags and `--set` as values by dotted field name."""
+    values = {
+        name: getattr(options, flag.replace("-", "_"))
+        for flag, (name, _) in FLAGS.items()
+    }
+    values = {name: value for name, value in values.items() if value is not None}
+    for assignment in options.set:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"--set {assignment!r} must have the form a.b=value")
+        values[name] = value
+    return values
+
+
+def show_list() -> None:
+    """Print what can be chosen, with the default fields of every target."""
+    print("presets:    ", ", ".join(PRESETS))
+    for flag, (name, text) in FLAGS.items():
+        print(f"--{flag:11} {text}   [{name}]")
+    print("\ntargets and their fields (--set target.FIELD=VALUE):")
+    for name in TARGETS:
+        fields = to_json(resolve(name))["target"]
+        values = ", ".join(f"{k}={v}" for k, v in fields.items() if k != "name")
+        print(f"  {name:12} {values}")
+    print("\nother fields (--set FIELD=VALUE), here at their defaults for gmm:")
+    tree = to_json(resolve("gmm"))
+    for section in ("flow", "base", "penalty", "training", "evaluation"):
+        values = ", ".join(f"{k}={v}" for k, v in tree[section].items())
+        print(f"  {section}: {values}")
+
+
+def default_output(run: Run) -> Path:
+    """Return runs/DATE-TIME-target-method, a folder that does not exist yet."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{stamp}-{run.target_name}-{run.config.method}"
+
+
+def main() -> None:
+    """Run the command line."""
+    options = parse()
+    if options.list:
+        show_list()
+        return
+    try:
+        if options.target is None:
+            raise ValueError("--target is missing; known: " + ", ".join(TARGETS))
+        if options.resume and options.output is None:
+            raise ValueError("--resume needs --output, the folder of the run")
+        run = resolve(
+            options.target,
+            options.preset,
+            settings(options),
+            options.seed,
+            options.seeds,
+        )
+        output = options.output or default_output(run)
+        metrics = execute(run, output, options.resume)
+    except Stopped as stop:
+        fail(str(stop), 1)
+    except ValueError as error:
+        fail(str(error), 2)
+    except OSError as error:
+        fail(f"{error}; what was saved is in {output}, --resume continues it", 1)
+    print(format_report(metrics))
+    print(f"\nfiles: {output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Judging a trained model: draw, weigh, and estimate everything with its error."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import isfinite
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax import estimators
+from sesamo_jax.config import Config, complete
+from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
+from sesamo_jax.density import leaked, log_q
+from sesamo_jax.estimators import Estimate
+
+
+class Draws(NamedTuple):
+    """Evaluated samples of one model, host arrays with n rows.
+
+    Attributes:
+        x: configurations.
+        log_w: log weights -f - log q in the configured accounting.
+        leaked: whether the flow's output lay outside the cell; None without a cell.
+        sectors: symmetry sector of x; None without a symmetry.
+        heat_bath: the target's probability of each sector on the orbit of x, where no
+            exact sector probabilities are known; else None.
+        observables: values by name.
+        forward_log_w: log weights at exact samples of the target; None without them.
+    """
+
+    x: np.ndarray
+    log_w: np.ndarray
+    leaked: np.ndarray | None
+    sectors: np.ndarray | None
+    heat_bath: np.ndarray | None
+    observables: dict[str, np.ndarray]
+    forward_log_w: np.ndarray | None
+
+
+def build_draw(
+    model: Model, target: Target, config: Config
+) -> Callable[[Params, Key], Draws]:
+    """Return `(params, key) -> Draws`; its programs compile once for all seeds."""
+    config = complete(config, target)
+    n = config.evaluation.samples
+    batch = min(config.evaluation.batch_size, n)
+    symmetry, exact = target.symmetry, target.exact
+    action = jax.vmap(target.action)
+
+    @jax.jit
+    def evaluate_batch(params: Params, key: Key) -> dict[str, Any]:
+        samples = model.sample(params, key, batch)
+        x, margins = samples.x, model.margins(samples.y)
+        out = {
+            "x": x,
+            "log_w": -action(x) - log_q(model, params, samples, config.density),
+            "observables": {k: jax.vmap(f)(x) for k, f in target.observables.items()},
+        }
+        if margins.shape[-1]:
+            out["leaked"] = leaked(margins)
+        if symmetry is not None:
+            out["sectors"] = jax.vmap(symmetry.sector)(x)
+            if exact.sectors is None:
+                out["heat_bath"] = jax.vmap(partial(_orbit_weights, target, symmetry))(
+                    x
+                )
+        return out
+
+    @jax.jit
+    def forward_batch(params: Params, key: Key) -> Array:
+        assert target.sample is not None
+        x = target.sample(key, batch)
+        return -action(x) - model.log_prob(params, x)
+
+    def keys(key: Key) -> Iterator[Key]:
+        return (jax.random.fold_in(key, i) for i in range(-(-n // batch)))
+
+    def gather(parts: list) -> Any:
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n], *parts)
+
+    def draw(params: Params, key: Key) -> Draws:
+        own, forward = jax.random.split(key)
+        out = gather([jax.device_get(evaluate_batch(params, k)) for k in keys(own)])
+        out.setdefault("leaked", None)
+        out.setdefault("sectors", None)
+        out.setdefault("heat_bath", None)
+        forward_log_w = None
+        if target.sample is not None:
+            parts = [np.asarray(forward_batch(params, k)) for k in keys(forward)]
+            forward_log_w = gather(parts)
+        return Draws(**out, forward_log_w=forward_log_w)
+
+    return draw
+
+
+def _orbit_weights(target: Target, symmetry: Symmetry, x: Array) -> Array:
+    """Return the target's probability of each sector on the orbit of x, (|G|,)."""
+    y = symmetry.undo(symmetry.sector(x), x)
+    images = jax.vmap(lambda g: symmetry.act(g, y)[0])(jnp.arange(symmetry.order))
+    return jax.nn.softmax(-jax.vmap(target.action)(images))
+
+
+def report(draws: Draws, target: Target) -> dict[str, Any]:
+    """Return the estimates of one seed under the names of `metrics.json`.
+
+    What does not exist (no exact value, no cell, an infinite estimate) is None.
+    """
+    log_w, exact = draws.log_w, target.exact
+    out: dict[str, Any] = {}
+    _put(out, "ess", estimators.ess(log_w))
+    forward = draws.forward_log_w
+    forward_ess = None if forward is None else estimators.forward_ess(forward)
+    _put(out, "forward_ess", forward_ess)
+    _put(out, "log_z", estimators.log_z(log_w))
+    elbo = estimators.elbo(log_w)
+    _put(out, "elbo", elbo)
+    kl = None
+    if exact.log_z is not None:
+        kl = Estimate(exact.log_z - elbo.mean, elbo.error)
+    _put(out, "kl", kl)
+    out["leak"] = None if draws.leaked is None else float(draws.leaked.mean())
+    out["max_weight_share"] = _number(estimators.max_weight_share(log_w))
+    out.update(_sector_report(draws, target))
+    out["observables"] = {
+        name: dict(zip(("mean", "error"), map(_number, estimate), strict=True))
+        for name, values in draws.observables.items()
+        for estimate in [estimators.reweighted(values.astype(np.float64), log_w)]
+    }
+    return out
+
+
+def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
+    names = ("sectors", "sectors_reweighted", "sectors_expected")
+    if draws.sectors is None or target.symmetry is None:
+        return {key: None for name in names for key in (name, f"{name}_error")}
+    order = target.symmetry.order
+    if target.exact.sectors is not None:
+        expected = [Estimate(float(p), 0.0) for p in target.exact.sectors]
+    else:
+        columns = np.asarray(draws.heat_bath, np.float64).T
+        expected = [estimators.reweighted(column, draws.log_w) for column in columns]
+    shares = {
+        "sectors": estimators.sector_shares(draws.sectors, order),
+        "sectors_reweighted": estimators.reweighted_sector_shares(
+            draws.sectors, order, draws.log_w
+        ),
+        "sectors_expected": expected,
+    }
+    out: dict[str, Any] = {}
+    for name, estimates in shares.items():
+        out[name] = [_number(estimate.mean) for estimate in estimates]
+        out[f"{name}_error"] = [_number(estimate.error) for estimate in estimates]
+    return out
+
+
+def _put(out: dict[str, Any], name: str, estimate: Estimate | None) -> None:
+    out[name] = None if estimate is None else _number(estimate.mean)
+    out[f"{name}_error"] = None if estimate is None else _number(estimate.error)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if isfinite(value) else None
+
+
+def evaluate(
+    model: Model, target: Target, config: Config, params: Params, key: Key
+) -> dict[str, Any]:
+    """Draw `config.evaluation.samples` from one trained model and report on them.
+
+    Args:
+        model: from `build_model`.
+        target: what it should sample.
+        config: `density` chooses the accounting, `evaluation` the amount.
+        params: of one seed, no leading axis.
+        key: for the samples.
+
+    Returns:
+        Estimates by name: `ess`, `forward_ess`, `log_z`, `elbo`, `kl` (each with a
+        `..._error`), `leak`, `max_weight_share`, `sectors`, `observables`.
+    """
+    return report(build_draw(model, target, config)(params, key), target)

@@ -1,0 +1,163 @@
+"""From names, presets and `--set a.b=value` to a `Run`, and to JSON and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
+from difflib import get_close_matches
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from sesamo_jax.config import METHODS, Config, Run
+from sesamo_jax.flows import FLOWS
+from sesamo_jax.presets import PRESETS, overrides
+from sesamo_jax.targets import TARGETS
+
+SCALARS = ("method", "modulation", "density")
+SECTIONS = ("flow", "base", "penalty", "training", "evaluation")
+
+
+def resolve(
+    target: str,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    seeds: int = 1,
+) -> Run:
+    """Return the run that a target, a preset and explicit settings describe.
+
+    Args:
+        target: name in `TARGETS`.
+        preset: name in `PRESETS`.
+        settings: values by dotted field name, for instance `{"target.beta": 2.0,
+            "training.steps": 500, "method": "realnvp"}`; text is converted to the
+            field's type. They win over the preset.
+        seed: first seed.
+        seeds: number of seeds.
+
+    Raises:
+        ValueError: for unknown names, naming the nearest known one, or wrong types.
+    """
+    settings = dict(settings or {})
+    if target not in TARGETS:
+        raise ValueError(unknown("target", target, TARGETS))
+    if preset not in PRESETS:
+        raise ValueError(unknown("preset", preset, PRESETS))
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds} must be at least 1")
+    if seed < 0:
+        raise ValueError(f"seed={seed} must not be negative")
+    method = settings.get("method", Config.method)
+    if method not in METHODS:
+        raise ValueError(unknown("method", method, METHODS))
+    flow_name = settings.pop("flow.name", "realnvp")
+    if flow_name not in FLOWS:
+        raise ValueError(unknown("flow.name", flow_name, FLOWS))
+    tree = {
+        "target": TARGETS[target],
+        **{name: getattr(Config(), name) for name in SCALARS},
+        **{name: getattr(Config(), name) for name in SECTIONS},
+        "flow": FLOWS[flow_name],
+    }
+    preset_values = {
+        key: value
+        for key, value in overrides(preset, target, method).items()
+        # A preset's flow sizes are those of the flow it was made for.
+        if not (key.startswith("flow.") and flow_name != "realnvp")
+    }
+    for name, value in (preset_values | settings).items():
+        _assign(tree, name, value)
+    target_config = tree.pop("target")
+    return Run(target, target_config, flow_name, preset, seed, seeds, Config(**tree))
+
+
+def unknown(kind: str, name: Any, known: Any) -> str:
+    """Return the message for an unknown name, with the nearest known one."""
+    close = get_close_matches(str(name), list(known), n=1)
+    nearest = f"; nearest: {close[0]}" if close else ""
+    return f"unknown {kind} {name!r}{nearest}; known: {', '.join(known)}"
+
+
+def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
+    section, _, field = name.partition(".")
+    if section in SCALARS and not field:
+        tree[section] = _convert(name, value, str)
+        return
+    known = _field_types(tree)
+    if name not in known:
+        raise ValueError(unknown("setting", name, known))
+    converted = _convert(name, value, known[name])
+    tree[section] = replace(tree[section], **{field: converted})
+
+
+def _field_types(tree: dict[str, Any]) -> dict[str, Any]:
+    types: dict[str, Any] = {name: str for name in SCALARS}
+    for section, value in tree.items():
+        if is_dataclass(value):
+            hints = get_type_hints(type(value))
+            types |= {f"{section}.{f.name}": hints[f.name] for f in fields(value)}
+    return types
+
+
+def _convert(name: str, value: Any, kind: Any) -> Any:
+    """Convert text (or a number) to a field's type."""
+    options = get_args(kind) or (kind,)
+    if NoneType in options and value in (None, "none", "None"):
+        return None
+    wanted = next(option for option in options if option is not NoneType)
+    if wanted is bool:
+        choices = {"true": True, "false": False}
+        if str(value).lower() in choices:
+            return choices[str(value).lower()]
+    else:
+        try:
+            if wanted is int and isinstance(value, float) and value != int(value):
+                raise ValueError
+            return wanted(value)
+        except (TypeError, ValueError):
+            pass
+    words = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
+    raise ValueError(f"{name}={value!r} must be {words[wanted]}")
+
+
+def to_json(run: Run) -> dict[str, Any]:
+    """Return a run as the nested dictionary of `config.json`."""
+    tree = asdict(run.config)
+    tree["flow"] = {"name": run.flow_name, **tree["flow"]}
+    target = {"name": run.target_name, **asdict(run.target)}  # type: ignore[call-overload]
+    return {
+        "target": target,
+        "preset": run.preset,
+        "seed": run.seed,
+        "seeds": run.seeds,
+        **tree,
+    }
+
+
+def from_json(tree: Mapping[str, Any]) -> Run:
+    """Return the run that `to_json` wrote."""
+    settings = {name: tree[name] for name in SCALARS}
+    for section in ("target", *SECTIONS):
+        for field, value in tree[section].items():
+            if (section, field) != ("target", "name"):
+                settings[f"{section}.{field}"] = value
+    return resolve(
+        tree["target"]["name"], tree["preset"], settings, tree["seed"], tree["seeds"]
+    )
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+    """Return the first setting in which two `to_json` dictionaries differ, in words."""
+    flat_old, flat_new = _flatten(old), _flatten(new)
+    for name in flat_old | flat_new:
+        if flat_old.get(name) != flat_new.get(name):
+            return f"{name} was {flat_old.get(name)!r}, now {flat_new.get(name)!r}"
+    return None
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,117 @@
+"""Numbers as text: value(error), means over seeds, and the report that is printed."""
+
+from collections.abc import Mapping, Sequence
+from math import floor, isfinite, log10
+from typing import Any
+
+import numpy as np
+
+AGGREGATED = (
+    "ess",
+    "forward_ess",
+    "log_z",
+    "elbo",
+    "kl",
+    "leak",
+    "max_weight_share",
+    "wall_seconds",
+    "samples_drawn",
+)
+
+
+def value_error(value: float | None, error: float | None) -> str:
+    """Return value(error) as in 0.951(3): the error in units of the last digit.
+
+    Two digits of the error are kept if the first is 1.
+    """
+    if value is None:
+        return "-"
+    if error is None or not isfinite(error) or error <= 0:
+        return f"{value:.6g}"
+    digits = -floor(log10(error))
+    if round(error * 10**digits) == 10:  # 0.96 rounds up into the next decade
+        digits -= 1
+    if round(error * 10 ** (digits + 1)) < 20:
+        digits += 1
+    if digits > 0:
+        return f"{value:.{digits}f}({round(error * 10**digits)})"
+    return f"{round(value, digits):.0f}({round(error, digits):.0f})"
+
+
+def aggregate(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean, standard deviation over seeds and text of every scalar estimate.
+
+    The text is mean(std); with one seed the estimate's own error stands in for the
+    std. A quantity that one seed lacks has no aggregate, rather than one of the rest.
+    """
+    out: dict[str, Any] = {}
+    for name in AGGREGATED:
+        values = [entry[name] for entry in seeds]
+        errors = [entry.get(f"{name}_error") for entry in seeds]
+        out[name] = _spread(values, errors)
+    for name in seeds[0]["observables"]:
+        entries = [entry["observables"][name] for entry in seeds]
+        out[name] = _spread([e["mean"] for e in entries], [e["error"] for e in entries])
+    return out
+
+
+def _spread(values: Sequence[Any], errors: Sequence[Any]) -> dict[str, Any]:
+    if any(value is None for value in values):
+        return {"mean": None, "std": None, "text": "-"}
+    mean = float(np.mean(values))
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    spread = errors[0] if std is None else std
+    return {"mean": mean, "std": std, "text": value_error(mean, spread)}
+
+
+def format_report(metrics: Mapping[str, Any]) -> str:
+    """Return the report of a run as text, quantities beside their exact values."""
+    total, exact, seeds = metrics["aggregate"], metrics["exact"], metrics["seeds"]
+    laws = f", {metrics['modulation']}" if metrics["modulation"] else ""
+    lines = [
+        f"{metrics['target']}: {metrics['method']}{laws}, "
+        f"density {metrics['density']}, preset {metrics['preset']}, "
+        f"{len(seeds)} seed(s); "
+        + ("mean(std over seeds)" if len(seeds) > 1 else "value(error)"),
+        "",
+        f"{'':22}{'estimate':>20}  exact",
+    ]
+
+    def line(name: str, text: str, reference: float | None = None) -> None:
+        shown = "" if reference is None else f"{reference:.6g}"
+        lines.append(f"{name:22}{text:>20}  {shown}".rstrip())
+
+    line("ESS", total["ess"]["text"], 1)
+    line("forward ESS", total["forward_ess"]["text"], 1)
+    line("log Z", total["log_z"]["text"], exact["log_z"])
+    line("ELBO", total["elbo"]["text"], exact["log_z"])
+    line("KL", total["kl"]["text"], 0)
+    line("leak", total["leak"]["text"])
+    line("max weight share", total["max_weight_share"]["text"])
+    for name in seeds[0]["observables"]:
+        line(name, total[name]["text"], exact["observables"].get(name))
+    if seeds[0]["sectors"] is not None:
+        lines += ["", f"{'sector':>8}{'samples':>14}{'reweighted':>16}{'expected':>16}"]
+        lines += _sector_lines(seeds)
+    lines += [
+        "",
+        f"training, per seed: {total['wall_seconds']['mean']:.1f} s "
+        f"(+ {seeds[0]['compile_seconds']:.1f} s compilation of the whole run), "
+        f"{seeds[0]['samples_drawn']:,} samples in {seeds[0]['steps']:,} steps, "
+        f"{max(entry['nonfinite_steps'] for entry in seeds)} skipped as non-finite",
+    ]
+    return "\n".join(lines)
+
+
+def _sector_lines(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for sector in range(len(seeds[0]["sectors"])):
+        texts = []
+        for name in ("sectors", "sectors_reweighted", "sectors_expected"):
+            values = [entry[name][sector] for entry in seeds]
+            errors = [entry[f"{name}_error"][sector] for entry in seeds]
+            known = all(error == 0 for error in errors) and name == "sectors_expected"
+            spread = _spread(values, errors)
+            texts.append(f"{values[0]:.5f}" if known else spread["text"])
+        lines.append(f"{sector:>8}{texts[0]:>14}{texts[1]:>16}{texts[2]:>16}")
+    return lines
