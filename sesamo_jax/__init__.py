@@ -1,1 +1,40 @@
-"""Symmetry-enforcing samplers for Boltzmann densities, in JAX and Flax."""
+"""Symmetry-enforcing samplers for Boltzmann densities exp(-f(x))/Z, in JAX and Flax.
+
+A target says what to sample, a `Config` how; `build_model` makes the sampler, `fit`
+trains it for any number of seeds at once, `evaluate` judges it.
+"""
+
+from sesamo_jax.checkpoint import load, save
+from sesamo_jax.config import (
+    BaseConfig,
+    Config,
+    EvaluationConfig,
+    PenaltyConfig,
+    TrainingConfig,
+)
+from sesamo_jax.core import Exact, Model, Samples, Target
+from sesamo_jax.evaluate import evaluate
+from sesamo_jax.flows import RealNVPConfig
+from sesamo_jax.model import build_model
+from sesamo_jax.targets import build_target
+from sesamo_jax.train import FitResult, fit
+
+__all__ = [
+    "BaseConfig",
+    "Config",
+    "EvaluationConfig",
+    "Exact",
+    "FitResult",
+    "Model",
+    "PenaltyConfig",
+    "RealNVPConfig",
+    "Samples",
+    "Target",
+    "TrainingConfig",
+    "build_model",
+    "build_target",
+    "evaluate",
+    "fit",
+    "load",
+    "save",
+]

@@ -34,15 +34,15 @@ class BaseConfig:
 
 @dataclass(frozen=True)
 class PenaltyConfig:
-    """Lambda of eq. 11.
+    """Lambda of eq. 11; the defaults pull over distances as far as modes are apart.
 
     Attributes:
-        amplitude: A; 0 switches the penalty off.
-        sharpness: B.
+        amplitude: A, in units of the action; 0 switches the penalty off.
+        sharpness: B, per unit of x.
     """
 
-    amplitude: float = 1000.0
-    sharpness: float = 100.0
+    amplitude: float = 100.0
+    sharpness: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class TrainingConfig:
         chunk: steps per compiled call, between two lines of the history.
     """
 
-    steps: int = 1000
+    steps: int = 2000
     batch_size: int = 1000
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-2
     schedule: str = "cosine"
     patience: int = 2000
     decay: float = 0.92
     minimum_learning_rate: float = 1e-6
-    clip_norm: float = 10.0
+    clip_norm: float = 1.0
     objective: str | None = None
     gamma: float = 0.5
     gradient: str = "path"

@@ -1,6 +1,7 @@
 """Targets f(x), one physical system per file, and the table that names them."""
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 from sesamo_jax.core import Target
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
@@ -26,3 +27,19 @@ TARGETS: dict[str, TargetConfig] = {
     "gmm_broken": GaussianMixture(breaking=0.05),
     "hubbard": Hubbard(),
 }
+
+
+def build_target(name: str, **fields: Any) -> Target:
+    """Return a named target, with some of its parameters changed.
+
+    Args:
+        name: a key of `TARGETS`.
+        **fields: fields of its configuration, for instance `beta=2.0`.
+
+    Raises:
+        ValueError: for an unknown name, or parameters out of their range.
+        TypeError: for an unknown field.
+    """
+    if name not in TARGETS:
+        raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
+    return replace(TARGETS[name], **fields).build(name)  # type: ignore[type-var]

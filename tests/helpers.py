@@ -1,0 +1,54 @@
+"""Statistical comparisons, quadrature grids and random parameters for the tests."""
+
+import jax
+import numpy as np
+from tolerances import SIGMAS
+
+
+def assert_mean(values, expected, sigmas=SIGMAS):
+    """Assert that the mean over axis 0 agrees with `expected` within its error.
+
+    A component that never varies must agree to rounding.
+    """
+    values = np.asarray(values, np.float64)
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    deviation = np.abs(values.mean(axis=0) - expected)
+    allowed = sigmas * error + 1e-12 * (1 + np.abs(expected))
+    assert np.all(deviation <= allowed), (
+        f"off by up to {np.max(deviation / allowed) * sigmas:.1f} standard errors"
+    )
+
+
+def assert_counts(counts, probabilities, sigmas=SIGMAS):
+    """Assert that multinomial counts agree with their probabilities."""
+    counts, probabilities = np.asarray(counts), np.asarray(probabilities, np.float64)
+    total = counts.sum()
+    error = np.sqrt(total * probabilities * (1 - probabilities))
+    deviation = np.abs(counts - total * probabilities)
+    # The 1 covers bins too thin to be Gaussian.
+    assert np.all(deviation <= sigmas * error + 1), (counts, total * probabilities)
+
+
+def grid(limit, points, dimension=2):
+    """Return trapezoidal nodes (points^d, d) on [-limit, limit]^d and a cell's volume.
+
+    For smooth integrands that vanish at the edge it converges exponentially. An even
+    number of points keeps the nodes off the axes, where sectors meet.
+    """
+    axis, step = np.linspace(-limit, limit, points, retstep=True)
+    axes = np.meshgrid(*[axis] * dimension, indexing="ij")
+    return np.stack(axes, axis=-1).reshape(-1, dimension), step**dimension
+
+
+def random_params(init, rng, gain=1.0):
+    """Return parameters shaped like those of `init()`, all of them random.
+
+    Kernels have variance gain^2 / fan_in, the rest gain^2 / 9. Nothing of `init` is
+    compiled or run.
+    """
+
+    def draw(leaf):
+        scale = gain / (np.sqrt(leaf.shape[0]) if len(leaf.shape) == 2 else 3)
+        return jax.numpy.asarray(scale * rng.normal(size=leaf.shape), leaf.dtype)
+
+    return jax.tree.map(draw, jax.eval_shape(init))

@@ -1,0 +1,57 @@
+"""What the documents promise is run: notebooks, the README's script, the citation."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_notebook_runs_and_is_stored_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+
+
+def test_own_target_of_the_readme():
+    script = ROOT / "experiments" / "own_target.py"
+    assert script.read_text() in (ROOT / "README.md").read_text()
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        numbers = [
+            float(word.strip("[](),;")) for word in line.split() if _number(word)
+        ]
+        ess, _, log_z, exact_log_z = numbers[:4]
+        sectors, exact_sectors = numbers[4:7], numbers[7:]
+        assert ess >= 0.99
+        # 100,000 samples: 5 sigma of a share is 0.008, of log Z well below 0.005
+        assert abs(log_z - exact_log_z) < 0.005
+        assert sectors == pytest.approx(exact_sectors, abs=0.008)
+        # the wells differ, so that an exact law could not pass
+        assert max(exact_sectors) > 2 * min(exact_sectors)
+
+
+def _number(word: str) -> bool:
+    try:
+        float(word.strip("[](),;"))
+    except ValueError:
+        return False
+    return ":" not in word
+
+
+def test_citation_is_valid_yaml():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["preferred-citation"]["authors"]
