@@ -17,7 +17,7 @@ def action(x):
 
 
 target = Target("wells", (2,), action, symmetry=Cyclic(3, broken=True))
-# heat_bath modulation and the exact orbit density are the defaults. These wells overlap,
+# heat_bath modulation and the exact orbit density are the defaults. The wells overlap,
 # so training counts the overlap too, instead of keeping the flow inside one cell.
 config = Config(training=TrainingConfig(density="orbit"))
 model = build_model(target, config)

@@ -97,7 +97,7 @@ def show_list() -> None:
         print(f"  {name:12} {values}")
     print("\nother fields (--set FIELD=VALUE), here at their defaults for gmm:")
     tree = to_json(resolve("gmm"))
-    for section in ("flow", "base", "penalty", "training", "evaluation"):
+    for section in ("flow", "base", "penalty", "training", "evaluation", "hmc"):
         values = ", ".join(f"{k}={v}" for k, v in tree[section].items())
         print(f"  {section}: {values}")
 

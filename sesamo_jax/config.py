@@ -11,9 +11,10 @@ from sesamo_jax.density import DENSITIES
 from sesamo_jax.flows import FlowConfig, RealNVPConfig
 from sesamo_jax.targets import TargetConfig
 
-METHODS = ("sesamo", "canonicalization", "realnvp")
+METHODS = ("sesamo", "canonicalization", "realnvp", "hmc")
 OBJECTIVES = ("reverse_kl", "self_reparam", "reinforce", "rao_blackwell")
 GRADIENTS = ("path", "total")
+BASES = ("gaussian", "spectral")
 SCHEDULES = ("cosine", "plateau")
 
 
@@ -22,11 +23,14 @@ class BaseConfig:
     """The Gaussian base q_0.
 
     Attributes:
+        kind: `gaussian`, independent components, or `spectral`, a lattice field with a
+            learned mean and spectrum, for which mean and variance do not matter.
         mean: of every component.
         variance: of every component; None takes the target's.
         whiten: the flow works in units of the base's standard deviation.
     """
 
+    kind: str = "gaussian"
     mean: float = 0.0
     variance: float | None = None
     whiten: bool = True
@@ -97,6 +101,27 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class HMCConfig:
+    """How to run HMC.
+
+    Attributes:
+        chains: independent chains.
+        warmup: steps that tune step size and masses, and again as many to equilibrate.
+        samples: stored per chain.
+        thinning: trajectories between stored samples.
+        leapfrog_steps: per trajectory.
+        acceptance: what the step size is tuned for.
+    """
+
+    chains: int = 32
+    warmup: int = 500
+    samples: int = 1000
+    thinning: int = 1
+    leapfrog_steps: int = 10
+    acceptance: float = 0.8
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything about a sampler except its target.
 
@@ -109,6 +134,7 @@ class Config:
         penalty: keeps the flow in the cell.
         training: optimisation.
         evaluation: report.
+        hmc: Markov chains, for the method of that name.
     """
 
     method: str = "sesamo"
@@ -119,6 +145,7 @@ class Config:
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    hmc: HMCConfig = field(default_factory=HMCConfig)
 
 
 @dataclass(frozen=True)
@@ -152,7 +179,7 @@ def complete(config: Config, target: Target) -> Config:
     """
     _check_choices(config)
     _check_numbers(config)
-    if config.method != "realnvp" and target.symmetry is None:
+    if config.method in ("sesamo", "canonicalization") and target.symmetry is None:
         raise ValueError(
             f"method {config.method!r} needs a symmetry and target {target.name!r} "
             "declares none: use method 'realnvp'"
@@ -190,6 +217,7 @@ def _check_choices(config: Config) -> None:
     choices = {
         "method": (config.method, METHODS),
         "density": (config.density, DENSITIES),
+        "base.kind": (config.base.kind, BASES),
         "training.objective": (config.training.objective, (None, *OBJECTIVES)),
         "training.gradient": (config.training.gradient, GRADIENTS),
         "training.schedule": (config.training.schedule, SCHEDULES),
@@ -211,6 +239,12 @@ def _check_numbers(config: Config) -> None:
         "training.chunk": training.chunk,
         "evaluation.samples": evaluation.samples,
         "evaluation.batch_size": evaluation.batch_size,
+        "hmc.chains": config.hmc.chains,
+        "hmc.warmup": config.hmc.warmup,
+        "hmc.samples": config.hmc.samples,
+        "hmc.thinning": config.hmc.thinning,
+        "hmc.leapfrog_steps": config.hmc.leapfrog_steps,
+        "hmc.acceptance": config.hmc.acceptance,
     }
     if config.base.variance is not None:
         positive["base.variance"] = config.base.variance

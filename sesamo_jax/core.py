@@ -90,6 +90,18 @@ class Exact(NamedTuple):
     source: str = ""
 
 
+class Derived(NamedTuple):
+    """A function of mean observables, such as a susceptibility.
+
+    Attributes:
+        inputs: names of the observables it needs.
+        function: from their means, by name, to a number.
+    """
+
+    inputs: tuple[str, ...]
+    function: Callable[[Mapping[str, float]], float]
+
+
 @dataclass(frozen=True)
 class Target:
     """An unnormalised density p(x) = exp(-f(x)) / Z and what is known about it.
@@ -101,7 +113,8 @@ class Target:
         symmetry: the group whose orbits stochastic modulation uses, or None.
         dtype: floating type of x; float64 needs `jax_enable_x64`.
         prior_variance: variance of the Gaussian base that suits this target.
-        observables: functions of one configuration, by name.
+        observables: functions of one configuration to a scalar or array, by name.
+        derived: functions of the means of scalar observables, by name.
         exact: reference values.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
 
@@ -116,6 +129,7 @@ class Target:
     dtype: Any = jnp.float32
     prior_variance: float = 1.0
     observables: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    derived: Mapping[str, Derived] = field(default_factory=dict)
     exact: Exact = Exact()
     sample: Callable[[Key, int], Array] | None = None
 

@@ -5,6 +5,7 @@ float64 on the host, with the largest weight taken out first. Errors are one sta
 deviation, by linear error propagation over independent samples.
 """
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -85,10 +86,57 @@ def max_weight_share(log_w: np.ndarray) -> float:
 
 def reweighted(values: np.ndarray, log_w: np.ndarray) -> Estimate:
     """Return the self-normalised mean sum(w v) / sum(w) of (n,) values."""
+    means, errors = reweighted_array(values, log_w)
+    return Estimate(float(means), float(errors))
+
+
+def reweighted_array(
+    values: np.ndarray, log_w: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return self-normalised means and errors of (n, ...) values, shape (...)."""
     w, _ = _weights(log_w)
     share = w / w.sum()
-    mean = float(share @ values)
-    return Estimate(mean, float(np.sqrt(np.sum((share * (values - mean)) ** 2))))
+    means = np.tensordot(share, values, 1)
+    return means, np.sqrt(np.tensordot(share**2, (values - means) ** 2, 1))
+
+
+def derived(
+    function: Callable[[Mapping[str, float]], float],
+    values: Mapping[str, np.ndarray],
+    log_w: np.ndarray,
+) -> Estimate:
+    """Return a function of reweighted means, with its linearly propagated error.
+
+    Args:
+        function: from means by name to a number.
+        values: (n,) samples of its inputs, by name.
+        log_w: (n,).
+    """
+    w, _ = _weights(log_w)
+    share = w / w.sum()
+    inputs = {name: reweighted(sample, log_w) for name, sample in values.items()}
+    value, influence = linearised(function, values, inputs)
+    return Estimate(value, float(np.sqrt(np.sum((share * influence) ** 2))))
+
+
+def linearised(
+    function: Callable[[Mapping[str, float]], float],
+    values: Mapping[str, np.ndarray],
+    inputs: Mapping[str, Estimate],
+) -> tuple[float, np.ndarray]:
+    """Return a function of means, and what each sample contributes to its deviation.
+
+    Central differences of a tenth of each mean's error stand for the derivatives; with
+    the contributions, shaped as the samples, correlations between inputs count.
+    """
+    means = {name: estimate.mean for name, estimate in inputs.items()}
+    total = np.zeros(np.shape(next(iter(values.values()))))
+    for name, estimate in inputs.items():
+        step = estimate.error / 10 or 1e-12
+        above = function({**means, name: estimate.mean + step})
+        below = function({**means, name: estimate.mean - step})
+        total += (above - below) / (2 * step) * (values[name] - estimate.mean)
+    return function(means), total
 
 
 def sector_shares(sectors: np.ndarray, order: int) -> list[Estimate]:

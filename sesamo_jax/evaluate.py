@@ -123,11 +123,20 @@ def report(draws: Draws, target: Target) -> dict[str, Any]:
     out["leak"] = None if draws.leaked is None else float(draws.leaked.mean())
     out["max_weight_share"] = _number(estimators.max_weight_share(log_w))
     out.update(_sector_report(draws, target))
-    out["observables"] = {
-        name: dict(zip(("mean", "error"), map(_number, estimate), strict=True))
-        for name, values in draws.observables.items()
-        for estimate in [estimators.reweighted(values.astype(np.float64), log_w)]
-    }
+    out["observables"] = _observable_report(draws, target)
+    return out
+
+
+def _observable_report(draws: Draws, target: Target) -> dict[str, Any]:
+    values = {k: v.astype(np.float64) for k, v in draws.observables.items()}
+    out: dict[str, Any] = {}
+    for name, sample in values.items():
+        means, errors = estimators.reweighted_array(sample, draws.log_w)
+        out[name] = {"mean": _numbers(means), "error": _numbers(errors)}
+    for name, (inputs, function) in target.derived.items():
+        needed = {key: values[key] for key in inputs}
+        mean, error = estimators.derived(function, needed, draws.log_w)
+        out[name] = {"mean": _number(mean), "error": _number(error)}
     return out
 
 
@@ -162,6 +171,12 @@ def _put(out: dict[str, Any], name: str, estimate: Estimate | None) -> None:
 
 def _number(value: float) -> float | None:
     return float(value) if isfinite(value) else None
+
+
+def _numbers(values: np.ndarray) -> float | None | list:
+    if values.ndim == 0:
+        return _number(float(values))
+    return [_numbers(entry) for entry in values]
 
 
 def evaluate(

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.base import Gaussian
+from sesamo_jax.base import Gaussian, harmonic_spectral_gaussian
 from sesamo_jax.canonical import canonicalize, folded_log_prob
 from sesamo_jax.config import Config, complete
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Symmetry, Target
@@ -22,13 +22,13 @@ class FlowDensity(nn.Module):
     the networks' inputs, and their first steps, of order one too.
 
     Attributes:
-        base: q_0.
+        base: q_0, with the methods of `base.Gaussian`.
         bijection: g, with the methods of `core.Bijection`.
         unit: length in which the flow measures configurations.
         folded: the symmetry into whose cell the base is folded (canonicalization).
     """
 
-    base: Gaussian
+    base: nn.Module
     bijection: nn.Module
     unit: float
     folded: Symmetry | None = None
@@ -65,7 +65,9 @@ def build_model(target: Target, config: Config) -> Model:
     config = complete(config, target)
     shape, dtype = target.event_shape, target.dtype
     variance = float(config.base.variance or target.prior_variance)
-    base = Gaussian(shape, config.base.mean, variance, dtype)
+    base: nn.Module = Gaussian(shape, config.base.mean, variance, dtype)
+    if config.base.kind == "spectral":
+        base = harmonic_spectral_gaussian(target)
     bijection = config.flow.build(shape, dtype)
     unit = variance**0.5 if config.base.whiten else 1.0
     law: FiniteLaw = ExactLaw(Trivial())

@@ -21,9 +21,9 @@ def make_figures(folder: RunFolder) -> list[str]:
     metrics = folder.read("metrics.json")
     with np.load(folder.path / "samples.npz") as file:
         arrays = dict(file)
-    figures: dict[str, Callable[[], Figure]] = {
-        "weights.png": lambda: weights_figure(arrays, metrics),
-    }
+    figures: dict[str, Callable[[], Figure]] = {}
+    if "log_w" in arrays:
+        figures["weights.png"] = lambda: weights_figure(arrays, metrics)
     if folder.history_path.exists():
         history = folder.read_history()
         figures["ess.png"] = lambda: ess_figure(history, metrics)
@@ -128,8 +128,9 @@ def sectors_figure(metrics: Mapping[str, Any]) -> Figure:
     figure, panel = plt.subplots(
         figsize=(max(5.0, 0.7 * order + 2), 3.8), layout="constrained"
     )
-    expected = np.mean([entry["sectors_expected"] for entry in seeds], axis=0)
-    panel.bar(position, expected, 0.8, color="#e9ecef", ec="#adb5bd", label="expected")
+    if seeds[0]["sectors_expected"] is not None:
+        expected = np.mean([entry["sectors_expected"] for entry in seeds], axis=0)
+        panel.bar(position, expected, color="#e9ecef", ec="#adb5bd", label="expected")
     rows = {"sectors": ("samples", -0.15), "sectors_reweighted": ("reweighted", 0.15)}
     for name, (label, offset) in rows.items():
         values = np.array([entry[name] for entry in seeds], float)

@@ -13,6 +13,15 @@ Preset = list[tuple[Condition, dict[str, Any]]]
 DEFAULT: Preset = [
     ({"target": "gmm"}, {"training.steps": 3000}),
     ({"target": "gmm_broken"}, {"training.steps": 3000}),
+    (
+        {"target": "phi4_real"},
+        {
+            "flow.name": "checkerboard",
+            "base.kind": "spectral",
+            "training.batch_size": 256,
+            "training.learning_rate": 3e-3,
+        },
+    ),
     # The paper widens the base so that plain RealNVP meets all eight modes.
     ({"target": "gmm", "method": "realnvp"}, {"base.variance": 20.0}),
     ({"target": "gmm_broken", "method": "realnvp"}, {"base.variance": 20.0}),

@@ -1,28 +1,26 @@
 """One run from configuration to report: train, checkpoint, evaluate, write, draw."""
 
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from sesamo_jax.chains import chain_report
 from sesamo_jax.checkpoint import Checkpoints
 from sesamo_jax.config import Run, complete
-from sesamo_jax.core import Model, Target
+from sesamo_jax.core import Key, Model, Target
 from sesamo_jax.evaluate import build_draw, report
 from sesamo_jax.model import build_model
+from sesamo_jax.monitor import progress, stop_signals
 from sesamo_jax.optim import nonfinite_steps
 from sesamo_jax.plots import make_figures
+from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.results import RunFolder, environment
 from sesamo_jax.settings import difference, to_json
 from sesamo_jax.summary import aggregate
@@ -59,14 +57,19 @@ def execute(run: Run, path: str | Path, resume: bool = False) -> dict[str, Any]:
         jax.config.update("jax_enable_x64", True)
     target = run.target.build(run.target_name)
     run = replace(run, config=complete(run.config, target))
-    model = build_model(target, run.config)
+    chains = run.config.method == "hmc"
+    model = None if chains else build_model(target, run.config)
     folder = _open(run, Path(path), resume)
-    metrics = folder.read("metrics.json")
-    if metrics is None:
-        result = _train(run, model, target, folder)
-        metrics = _judge(run, model, target, folder, result)
+    if folder.read("metrics.json") is None:
+        if model is None:
+            entries, arrays = _run_chains(run, target)
+        else:
+            result = _train(run, model, target, folder)
+            entries, arrays = _judge(run, model, target, result)
+        folder.write_arrays("samples.npz", arrays)
+        folder.write("metrics.json", _metrics(run, target, entries))
     make_figures(folder)
-    return metrics
+    return folder.read("metrics.json")
 
 
 def _open(run: Run, path: Path, resume: bool) -> RunFolder:
@@ -112,7 +115,7 @@ def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResu
     folder.truncate_history(int(states.step[0]))
     last_save = monotonic()
     steps = run.config.training.steps
-    with _stop_signals() as stopped, _progress(steps, int(states.step[0])) as show:
+    with stop_signals() as stopped, progress(steps, int(states.step[0])) as show:
 
         def on_chunk(states: TrainState, row: dict[str, np.ndarray]) -> None:
             nonlocal last_save
@@ -143,39 +146,64 @@ def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResu
 
 
 def _judge(
-    run: Run, model: Model, target: Target, folder: RunFolder, result: FitResult
-) -> dict[str, Any]:
-    """Evaluate every seed, write the samples, and return the metrics."""
-    config = run.config
-    draw = build_draw(model, target, config)
-    keep = config.evaluation.keep
-    entries, x, log_w, grids = [], [], [], []
+    run: Run, model: Model, target: Target, result: FitResult
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Evaluate every seed; return the metrics of each, and samples of all."""
+    draw = build_draw(model, target, run.config)
+    keep = run.config.evaluation.keep
+    entries, x, log_w, densities = [], [], [], []
     grid = _grid(target)
     for index in range(run.seeds):
         params = jax.tree.map(lambda leaf, i=index: leaf[i], result.params)
-        # The data stream of training starts from the same root, by another path.
         seed = run.seed + index
-        draws = draw(params, jax.random.fold_in(jax.random.key(seed), 0x5E5A))
+        draws = draw(params, _evaluation_key(seed))
         entries.append(_entry(run, seed, result, index) | report(draws, target))
         x.append(draws.x[:keep])
         log_w.append(draws.log_w[:keep])
         if grid is not None:
-            grids.append(_on_grid(partial(model.log_prob, params), target, grid))
+            densities.append(_on_grid(partial(model.log_prob, params), target, grid))
     arrays = {"x": np.stack(x), "log_w": np.stack(log_w)}
-    if grid is not None:
+    if grid is not None and target.exact.log_z is not None:
         log_p = -_on_grid(jax.vmap(target.action), target, grid)
         arrays |= {
             "grid_axis": grid,
             "grid_log_p": log_p - target.exact.log_z,
-            "grid_log_q": np.stack(grids),
+            "grid_log_q": np.stack(densities),
         }
-    folder.write_arrays("samples.npz", arrays)
-    exact = target.exact
-    metrics = {
+    return entries, arrays
+
+
+def _evaluation_key(seed: int) -> Key:
+    """Return a key of the seed that training has not used."""
+    return jax.random.fold_in(jax.random.key(seed), 0x5E5A)
+
+
+def _run_chains(
+    run: Run, target: Target
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Run HMC for every seed; return the metrics of each, and samples of all."""
+    entries, x = [], []
+    for seed in range(run.seed, run.seed + run.seeds):
+        chains = run_hmc(target, run.config.hmc, _evaluation_key(seed))
+        times = {
+            "wall_seconds": chains.seconds,
+            "compile_seconds": chains.tuning_seconds,
+        }
+        flat = chains.x.reshape(-1, *target.event_shape)
+        drawn = {"seed": seed, "samples_drawn": len(flat)}
+        entries.append(drawn | times | chain_report(chains, target))
+        x.append(flat[: run.config.evaluation.keep])
+    return entries, {"x": np.stack(x)}
+
+
+def _metrics(run: Run, target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the content of `metrics.json`."""
+    config, exact = run.config, target.exact
+    return {
         "target": run.target_name,
         "method": config.method,
         "modulation": config.modulation if config.method == "sesamo" else None,
-        "density": config.density,
+        "density": None if config.method == "hmc" else config.density,
         "preset": run.preset,
         "seeds": entries,
         "aggregate": aggregate(entries),
@@ -186,8 +214,6 @@ def _judge(
             "source": exact.source,
         },
     }
-    folder.write("metrics.json", metrics)
-    return metrics
 
 
 def _entry(run: Run, seed: int, result: FitResult, index: int) -> dict[str, Any]:
@@ -221,35 +247,3 @@ def _on_grid(f: Callable, target: Target, axis: np.ndarray) -> np.ndarray:
     flat = points.reshape(-1, *target.event_shape)
     values = jax.jit(f)(jnp.asarray(flat, target.dtype))
     return np.asarray(values).reshape(len(axis), len(axis))
-
-
-@contextmanager
-def _progress(steps: int, done: int) -> Iterator[Callable[[dict], None]]:
-    """Yield a function that advances a progress bar; silent off a terminal."""
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=steps, initial=done, disable=quiet, unit="step") as bar:
-
-        def show(row: dict[str, np.ndarray]) -> None:
-            bar.update(int(row["step"][0]) - bar.n)
-            bar.set_postfix(
-                loss=f"{np.mean(row['loss']):.4f}", ESS=f"{np.mean(row['ess']):.4f}"
-            )
-
-        yield show
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether SIGINT or SIGTERM has arrived."""
-    received: list[int] = []
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        received.append(signum)
-
-    caught = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, note) for number in caught}
-    try:
-        yield lambda: bool(received)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from sesamo_jax.config import METHODS, Config, Run
 from sesamo_jax.flows import FLOWS
@@ -12,7 +12,7 @@ from sesamo_jax.presets import PRESETS, overrides
 from sesamo_jax.targets import TARGETS
 
 SCALARS = ("method", "modulation", "density")
-SECTIONS = ("flow", "base", "penalty", "training", "evaluation")
+SECTIONS = ("flow", "base", "penalty", "training", "evaluation", "hmc")
 
 
 def resolve(
@@ -48,20 +48,20 @@ def resolve(
     method = settings.get("method", Config.method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
-    flow_name = settings.pop("flow.name", "realnvp")
+    preset_values = overrides(preset, target, method)
+    preset_flow = preset_values.pop("flow.name", "realnvp")
+    flow_name = settings.pop("flow.name", preset_flow)
     if flow_name not in FLOWS:
         raise ValueError(unknown("flow.name", flow_name, FLOWS))
+    if flow_name != preset_flow:  # a preset's sizes are those of its own flow
+        preset_values = {
+            k: v for k, v in preset_values.items() if not k.startswith("flow.")
+        }
     tree = {
         "target": TARGETS[target],
         **{name: getattr(Config(), name) for name in SCALARS},
         **{name: getattr(Config(), name) for name in SECTIONS},
         "flow": FLOWS[flow_name],
-    }
-    preset_values = {
-        key: value
-        for key, value in overrides(preset, target, method).items()
-        # A preset's flow sizes are those of the flow it was made for.
-        if not (key.startswith("flow.") and flow_name != "realnvp")
     }
     for name, value in (preset_values | settings).items():
         _assign(tree, name, value)
@@ -100,6 +100,8 @@ def _field_types(tree: dict[str, Any]) -> dict[str, Any]:
 def _convert(name: str, value: Any, kind: Any) -> Any:
     """Convert text (or a number) to a field's type."""
     options = get_args(kind) or (kind,)
+    if get_origin(kind) is tuple:
+        return _extents(name, value)
     if NoneType in options and value in (None, "none", "None"):
         return None
     wanted = next(option for option in options if option is not NoneType)
@@ -116,6 +118,15 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
             pass
     words = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
     raise ValueError(f"{name}={value!r} must be {words[wanted]}")
+
+
+def _extents(name: str, value: Any) -> tuple[int, ...]:
+    """Convert 8,8 or [8, 8] to a tuple of integers."""
+    entries = value.strip("()[] ").split(",") if isinstance(value, str) else value
+    try:
+        return tuple(int(entry) for entry in entries)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r} must be integers such as 8,8") from None
 
 
 def to_json(run: Run) -> dict[str, Any]:

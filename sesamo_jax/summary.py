@@ -49,10 +49,18 @@ def aggregate(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         values = [entry[name] for entry in seeds]
         errors = [entry.get(f"{name}_error") for entry in seeds]
         out[name] = _spread(values, errors)
-    for name in seeds[0]["observables"]:
+    for name in scalar_observables(seeds):
         entries = [entry["observables"][name] for entry in seeds]
         out[name] = _spread([e["mean"] for e in entries], [e["error"] for e in entries])
     return out
+
+
+def scalar_observables(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the observables that are single numbers."""
+    observables = seeds[0]["observables"]
+    return [
+        k for k, entry in observables.items() if not isinstance(entry["mean"], list)
+    ]
 
 
 def _spread(values: Sequence[Any], errors: Sequence[Any]) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     laws = f", {metrics['modulation']}" if metrics["modulation"] else ""
     lines = [
         f"{metrics['target']}: {metrics['method']}{laws}, "
-        f"density {metrics['density']}, preset {metrics['preset']}, "
+        f"density {metrics['density'] or '-'}, preset {metrics['preset']}, "
         f"{len(seeds)} seed(s); "
         + ("mean(std over seeds)" if len(seeds) > 1 else "value(error)"),
         "",
@@ -88,13 +96,22 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     line("KL", total["kl"]["text"], 0)
     line("leak", total["leak"]["text"])
     line("max weight share", total["max_weight_share"]["text"])
-    for name in seeds[0]["observables"]:
+    for name in scalar_observables(seeds):
         line(name, total[name]["text"], exact["observables"].get(name))
     if seeds[0]["sectors"] is not None:
         lines += ["", f"{'sector':>8}{'samples':>14}{'reweighted':>16}{'expected':>16}"]
         lines += _sector_lines(seeds)
+    lines.append("")
+    if "steps" not in seeds[0]:
+        lines.append(
+            f"chains, per seed: {total['wall_seconds']['mean']:.1f} s "
+            f"(+ {seeds[0]['compile_seconds']:.1f} s tuning and compilation), "
+            f"{seeds[0]['samples_drawn']:,} samples, "
+            f"{seeds[0]['gradient_calls']:,} gradients, "
+            f"acceptance {seeds[0]['acceptance']:.3f}"
+        )
+        return "\n".join(lines)
     lines += [
-        "",
         f"training, per seed: {total['wall_seconds']['mean']:.1f} s "
         f"(+ {seeds[0]['compile_seconds']:.1f} s compilation of the whole run), "
         f"{seeds[0]['samples_drawn']:,} samples in {seeds[0]['steps']:,} steps, "
@@ -108,6 +125,9 @@ def _sector_lines(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
     for sector in range(len(seeds[0]["sectors"])):
         texts = []
         for name in ("sectors", "sectors_reweighted", "sectors_expected"):
+            if seeds[0][name] is None:
+                texts.append("-")
+                continue
             values = [entry[name][sector] for entry in seeds]
             errors = [entry[f"{name}_error"][sector] for entry in seeds]
             known = all(error == 0 for error in errors) and name == "sectors_expected"

@@ -4,9 +4,17 @@ from typing import Any, Protocol
 
 import flax.linen as nn
 
+from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
 from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
 
-__all__ = ["FLOWS", "FlowConfig", "RealNVP", "RealNVPConfig"]
+__all__ = [
+    "FLOWS",
+    "Checkerboard",
+    "CheckerboardConfig",
+    "FlowConfig",
+    "RealNVP",
+    "RealNVPConfig",
+]
 
 
 class FlowConfig(Protocol):
@@ -18,4 +26,7 @@ class FlowConfig(Protocol):
 
 
 # A new flow: one file with such a dataclass and its module, one row here.
-FLOWS: dict[str, FlowConfig] = {"realnvp": RealNVPConfig()}
+FLOWS: dict[str, FlowConfig] = {
+    "checkerboard": CheckerboardConfig(),
+    "realnvp": RealNVPConfig(),
+}

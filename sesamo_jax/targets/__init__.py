@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from sesamo_jax.core import Target
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.phi4_real import Phi4Real
 
 
 class TargetConfig(Protocol):
@@ -26,6 +27,7 @@ TARGETS: dict[str, TargetConfig] = {
     "gmm": GaussianMixture(),
     "gmm_broken": GaussianMixture(breaking=0.05),
     "hubbard": Hubbard(),
+    "phi4_real": Phi4Real(),
 }
 
 

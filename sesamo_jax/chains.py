@@ -1,0 +1,78 @@
+"""The report of Markov chains, in the form of `evaluate.report`."""
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from sesamo_jax.core import Target
+from sesamo_jax.estimators import Estimate, linearised
+from sesamo_jax.reference.autocorrelation import ChainEstimate, gamma_method
+from sesamo_jax.reference.hmc import Chains
+
+# What a chain, which has no density, cannot estimate.
+WITHOUT_DENSITY = (
+    "ess",
+    "forward_ess",
+    "log_z",
+    "elbo",
+    "kl",
+    "leak",
+    "max_weight_share",
+)
+
+
+def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
+    """Return the estimates of one seed under the names of `metrics.json`.
+
+    Observables carry `tau_int`, in stored samples; sector shares are those of the
+    chains, with errors that count every sample of a chain as its autocorrelation says.
+    """
+    out: dict[str, Any] = {}
+    for name in WITHOUT_DENSITY:
+        out[name] = None
+        if name not in ("leak", "max_weight_share"):
+            out[f"{name}_error"] = None
+    values = {k: np.asarray(v, np.float64) for k, v in chains.observables.items()}
+    estimates = {k: gamma_method(v) for k, v in values.items() if v.ndim == 2}
+    out["observables"] = {name: _entry(e) for name, e in estimates.items()}
+    for name, array in values.items():
+        if array.ndim > 2:
+            columns = [gamma_method(column) for column in np.moveaxis(array, 2, 0)]
+            means, errors, _ = zip(*columns, strict=True)
+            out["observables"][name] = {"mean": list(means), "error": list(errors)}
+    for name, (inputs, function) in target.derived.items():
+        needed = {key: Estimate(*estimates[key][:2]) for key in inputs}
+        mean, influence = linearised(function, values, needed)
+        out["observables"][name] = _entry(gamma_method(influence)._replace(mean=mean))
+    out.update(_sectors(chains, target))
+    out["acceptance"] = chains.acceptance
+    out["step_size"] = chains.step_size
+    out["gradient_calls"] = chains.gradient_calls
+    return out
+
+
+def _entry(estimate: ChainEstimate) -> dict[str, float | None]:
+    return {
+        name: float(value) if isfinite(value) else None
+        for name, value in estimate._asdict().items()
+    }
+
+
+def _sectors(chains: Chains, target: Target) -> dict[str, Any]:
+    out: dict[str, Any] = {"sectors_expected": None, "sectors_expected_error": None}
+    if chains.sectors is None or target.symmetry is None:
+        return out | {"sectors": None, "sectors_error": None}
+    shares = [
+        gamma_method((chains.sectors == g).astype(float))
+        for g in range(target.symmetry.order)
+    ]
+    out["sectors"] = [share.mean for share in shares]
+    out["sectors_error"] = [share.error for share in shares]
+    # Chains are unweighted: both columns of the report are the same.
+    out["sectors_reweighted"] = out["sectors"]
+    out["sectors_reweighted_error"] = out["sectors_error"]
+    if target.exact.sectors is not None:
+        out["sectors_expected"] = [float(p) for p in target.exact.sectors]
+        out["sectors_expected_error"] = [0.0] * len(shares)
+    return out

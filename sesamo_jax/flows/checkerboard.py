@@ -1,0 +1,164 @@
+"""Affine couplings on a lattice: checkerboard masks, periodic convolutions."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax.core import Array
+from sesamo_jax.flows.conditioner import ACTIVATIONS
+
+
+@dataclass(frozen=True)
+class CheckerboardConfig:
+    """Sizes of a flow of checkerboard couplings.
+
+    Attributes:
+        couplings: number of couplings; even and odd sites change in turn.
+        layers: hidden convolutional layers of each conditioner.
+        channels: of each hidden layer.
+        radius: convolutions reach this many sites in every direction.
+        activation: `relu`, `gelu`, `silu` or `tanh`.
+        log_scale_bound: s is bound * tanh(raw / bound).
+    """
+
+    couplings: int = 8
+    layers: int = 2
+    channels: int = 12
+    radius: int = 1
+    activation: str = "silu"
+    log_scale_bound: float = 2.0
+
+    def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
+        """Return the flow for one event shape.
+
+        Raises:
+            ValueError: for an odd extent, where a checkerboard does not close, or a
+                size below 1.
+        """
+        if any(extent % 2 for extent in event_shape):
+            raise ValueError(
+                f"flow 'checkerboard' needs even extents, got {event_shape}: use "
+                "another flow, or an even lattice"
+            )
+        for field in ("couplings", "layers", "channels", "radius", "log_scale_bound"):
+            if not getattr(self, field) > 0:
+                raise ValueError(
+                    f"flow.{field}={getattr(self, field)} must be positive"
+                )
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"unknown flow.activation {self.activation!r}; "
+                f"known: {', '.join(ACTIVATIONS)}"
+            )
+        return Checkerboard(event_shape, self, dtype)
+
+
+class PeriodicConvolution(nn.Module):
+    """Convolution on a periodic lattice, (*shape, in) -> (*shape, out).
+
+    Shifted copies of the field side by side make it one dense product, which is several
+    times faster on CPUs than a convolution with few channels.
+
+    Attributes:
+        out: output channels.
+        radius: reach in sites.
+        dtype: floating type.
+        zero: start from zero weights.
+    """
+
+    out: int
+    radius: int
+    dtype: Any
+    zero: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Apply to one event."""
+        axes = tuple(range(x.ndim - 1))
+        reach = range(-self.radius, self.radius + 1)
+        shifts = product(reach, repeat=len(axes))
+        patches = jnp.concatenate([jnp.roll(x, s, axes) for s in shifts], axis=-1)
+        init = nn.initializers.zeros if self.zero else nn.initializers.he_normal()
+        return nn.Dense(
+            self.out, dtype=self.dtype, param_dtype=self.dtype, kernel_init=init
+        )(patches)
+
+
+class CheckerboardCoupling(nn.Module):
+    """y = x exp(s) + t on the sites of one parity, s and t functions of the others.
+
+    Attributes:
+        parity: 0 or 1, which sites change.
+        config: sizes.
+        dtype: floating type.
+    """
+
+    parity: int
+    config: CheckerboardConfig
+    dtype: Any
+
+    @nn.compact
+    def log_scale_and_shift(self, x: Array) -> tuple[Array, Array]:
+        """Return s and t, zero on the frozen sites, for one event."""
+        config = self.config
+        active = np.indices(x.shape).sum(axis=0) % 2 == self.parity
+        frozen = jnp.asarray(~active, self.dtype)
+        h = jnp.stack([x * frozen, frozen], axis=-1)
+        for _ in range(config.layers):
+            h = PeriodicConvolution(config.channels, config.radius, self.dtype)(h)
+            h = ACTIVATIONS[config.activation](h)
+        out = PeriodicConvolution(2, config.radius, self.dtype, zero=True)(h)
+        bound = config.log_scale_bound
+        log_scale = bound * jnp.tanh(out[..., 0] / bound)
+        return jnp.where(active, log_scale, 0), jnp.where(active, out[..., 1], 0)
+
+    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
+        """Return y and sum s."""
+        log_scale, shift = self.log_scale_and_shift(z)
+        return z * jnp.exp(log_scale) + shift, jnp.sum(log_scale)
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Return z and -sum s; s and t read only sites that did not change."""
+        log_scale, shift = self.log_scale_and_shift(y)
+        return (y - shift) * jnp.exp(-log_scale), -jnp.sum(log_scale)
+
+
+class Checkerboard(nn.Module):
+    """Checkerboard couplings in turn on both parities.
+
+    Attributes:
+        event_shape: even extents.
+        config: sizes.
+        dtype: floating type.
+    """
+
+    event_shape: tuple[int, ...]
+    config: CheckerboardConfig = CheckerboardConfig()
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Create the couplings."""
+        self.chain = [
+            CheckerboardCoupling(index % 2, self.config, self.dtype)
+            for index in range(self.config.couplings)
+        ]
+
+    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
+        """Return y = g(z) and log|det dy/dz| for one event."""
+        log_det = jnp.zeros((), z.dtype)
+        for coupling in self.chain:
+            z, added = coupling.forward_and_log_det(z)
+            log_det = log_det + added
+        return z, log_det
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Return z = g^-1(y) and log|det dz/dy| for one event."""
+        log_det = jnp.zeros((), y.dtype)
+        for coupling in self.chain[::-1]:
+            y, added = coupling.inverse_and_log_det(y)
+            log_det = log_det + added
+        return y, log_det
