@@ -10,17 +10,17 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Symmetry
+from sesamo_jax.core import Array, FiniteSymmetry
 
 
-def canonicalize(symmetry: Symmetry, z: Array) -> tuple[Array, Array]:
+def canonicalize(symmetry: FiniteSymmetry, z: Array) -> tuple[Array, Array]:
     """Return z_c = C z in Omega and the sector u with z = T_u z_c (eq. 9)."""
     sector = symmetry.sector(z)
     return symmetry.undo(sector, z), sector
 
 
 def folded_log_prob(
-    symmetry: Symmetry, base_log_prob: Callable[[Array], Array], z: Array
+    symmetry: FiniteSymmetry, base_log_prob: Callable[[Array], Array], z: Array
 ) -> Array:
     """Return the log density of z_c = C z' at z: |G| q_0 inside Omega, 0 outside.
 

@@ -61,12 +61,10 @@ def _entry(estimate: ChainEstimate) -> dict[str, float | None]:
 
 def _sectors(chains: Chains, target: Target) -> dict[str, Any]:
     out: dict[str, Any] = {"sectors_expected": None, "sectors_expected_error": None}
-    if chains.sectors is None or target.symmetry is None:
+    order = None if target.symmetry is None else target.symmetry.order
+    if chains.sectors is None or order is None:
         return out | {"sectors": None, "sectors_error": None}
-    shares = [
-        gamma_method((chains.sectors == g).astype(float))
-        for g in range(target.symmetry.order)
-    ]
+    shares = [gamma_method((chains.sectors == g).astype(float)) for g in range(order)]
     out["sectors"] = [share.mean for share in shares]
     out["sectors_error"] = [share.error for share in shares]
     # Chains are unweighted: both columns of the report are the same.

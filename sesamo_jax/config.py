@@ -14,7 +14,7 @@ from sesamo_jax.targets import TargetConfig
 METHODS = ("sesamo", "canonicalization", "realnvp", "hmc")
 OBJECTIVES = ("reverse_kl", "self_reparam", "reinforce", "rao_blackwell")
 GRADIENTS = ("path", "total")
-BASES = ("gaussian", "spectral")
+BASES = ("gaussian", "spectral", "slice")
 SCHEDULES = ("cosine", "plateau")
 
 
@@ -23,10 +23,10 @@ class BaseConfig:
     """The Gaussian base q_0.
 
     Attributes:
-        kind: `gaussian`, independent components, or `spectral`, a lattice field with a
-            learned mean and spectrum, for which mean and variance do not matter.
-        mean: of every component.
-        variance: of every component; None takes the target's.
+        kind: `gaussian`, independent components; `spectral`, a lattice field with a
+            learned mean and spectrum; `slice`, the same for complex fields.
+        mean: of every component of a `gaussian` base.
+        variance: likewise; None takes the target's.
         whiten: the flow works in units of the base's standard deviation.
     """
 
@@ -128,7 +128,8 @@ class Config:
     Attributes:
         method: one of `METHODS`.
         modulation: `heat_bath`, `exact` or `learned`; used by `sesamo`.
-        density: accounting of the report, `orbit`, `strict` or `cell`.
+        density: accounting of the report, `orbit`, `strict` or `cell`; None takes
+            `orbit`, and for a continuous group `cell`, which is exact on its slice.
         flow: sizes of the flow.
         base: its base density.
         penalty: keeps the flow in the cell.
@@ -139,7 +140,7 @@ class Config:
 
     method: str = "sesamo"
     modulation: str = "heat_bath"
-    density: str = "orbit"
+    density: str | None = None
     flow: FlowConfig = field(default_factory=RealNVPConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
@@ -179,15 +180,22 @@ def complete(config: Config, target: Target) -> Config:
     """
     _check_choices(config)
     _check_numbers(config)
-    if config.method in ("sesamo", "canonicalization") and target.symmetry is None:
+    modulated = config.method in ("sesamo", "canonicalization")
+    if modulated and target.symmetry is None:
         raise ValueError(
             f"method {config.method!r} needs a symmetry and target {target.name!r} "
             "declares none: use method 'realnvp'"
         )
     training, base = config.training, config.base
+    continuous = (
+        modulated and target.symmetry is not None and target.symmetry.order is None
+    )
+    if continuous:
+        _check_continuous(config, target)
     learned = config.method == "sesamo" and config.modulation == "learned"
     if training.objective is None:
-        objective = "rao_blackwell" if learned else "reverse_kl"
+        unbiased = "reinforce" if continuous else "rao_blackwell"
+        objective = unbiased if learned else "reverse_kl"
         training = replace(training, objective=objective)
     if learned and training.objective == "reverse_kl":
         raise ValueError(
@@ -208,15 +216,40 @@ def complete(config: Config, target: Target) -> Config:
             f"base.mean={base.mean}: canonicalization needs a base that the symmetry "
             "leaves invariant, set base.mean to 0"
         )
-    if base.variance is None:
+    if base.kind == "gaussian" and base.variance is None:
         base = replace(base, variance=float(target.prior_variance))
-    return replace(config, training=training, base=base)
+    density = config.density or ("cell" if continuous else "orbit")
+    return replace(config, training=training, base=base, density=density)
+
+
+def _check_continuous(config: Config, target: Target) -> None:
+    """Raise ValueError for what needs a list of the group's elements."""
+    known = {
+        "method": config.method == "canonicalization",
+        "density": config.density in ("orbit", "strict"),
+        "training.density": config.training.density == "orbit",
+        "training.objective": config.training.objective == "rao_blackwell",
+    }
+    remedies = {
+        "method": "'canonicalization' is defined for finite groups: use 'sesamo'",
+        "density": f"{config.density!r} sums over a finite group: use 'cell', which is "
+        "exact on the slice",
+        "training.density": "'orbit' sums over a finite group: use 'cell'",
+        "training.objective": "'rao_blackwell' sums over a finite group: use "
+        "'reverse_kl' or 'reinforce'",
+    }
+    for name, wrong in known.items():
+        if wrong:
+            raise ValueError(
+                f"{target.name!r} has a continuous symmetry, and {name} "
+                f"{remedies[name]}"
+            )
 
 
 def _check_choices(config: Config) -> None:
     choices = {
         "method": (config.method, METHODS),
-        "density": (config.density, DENSITIES),
+        "density": (config.density, (None, *DENSITIES)),
         "base.kind": (config.base.kind, BASES),
         "training.objective": (config.training.objective, (None, *OBJECTIVES)),
         "training.gradient": (config.training.gradient, GRADIENTS),

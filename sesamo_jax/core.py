@@ -6,7 +6,7 @@ once, at the boundary, by the functions of `Model`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -25,16 +25,21 @@ class Factor(NamedTuple):
 
 
 class Symmetry(Protocol):
-    """A finite group acting on configurations, with a canonical cell Omega.
+    """A group acting on configurations, with a canonical cell or slice Omega.
 
-    Elements are integers 0 .. order - 1, element 0 is the identity. Omega is a
-    fundamental domain: every x is T_g y for exactly one g and y in Omega (up to
-    borders of measure zero).
+    Every x is T_g y for exactly one g and y in Omega (up to a set of measure zero).
+    Elements of a finite group are integers 0 .. order - 1, element 0 is the identity;
+    those of a continuous one are what its `act` takes.
     """
 
     @property
-    def order(self) -> int:
-        """Number of elements |G|."""
+    def order(self) -> int | None:
+        """Number of elements |G|; None for a continuous group."""
+        ...
+
+    @property
+    def broken(self) -> bool:
+        """Whether the action changes under the group."""
         ...
 
     @property
@@ -51,12 +56,32 @@ class Symmetry(Protocol):
         ...
 
     def sector(self, x: Array) -> Array:
-        """Return the g with T_g^-1 x in Omega, an int32 scalar."""
+        """Return the g with T_g^-1 x in Omega, int32 for a finite group."""
         ...
 
     def margins(self, y: Array) -> Array:
         """Return lambda(y) (eq. 11), one entry per border: < 0 inside, 0 on it."""
         ...
+
+
+class FiniteSymmetry(Symmetry, Protocol):
+    """A symmetry whose elements can be listed."""
+
+    @property
+    def order(self) -> int:
+        """Number of elements |G|."""
+        ...
+
+
+def finite(symmetry: Symmetry) -> FiniteSymmetry:
+    """Return the symmetry, now known to be finite.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    if symmetry.order is None:
+        raise TypeError(f"{symmetry} is continuous: its elements cannot be listed")
+    return cast(FiniteSymmetry, symmetry)
 
 
 class Bijection(Protocol):
@@ -153,7 +178,7 @@ class Samples(NamedTuple):
         x: configurations, (n, *event_shape).
         log_q: log density of x in cell accounting (eq. 15), log q~(y) + log_p_u, (n,).
         y: the flow's output before modulation, (n, *event_shape).
-        u: group element with x = T_u y, int32 (n,).
+        u: group element with x = T_u y, (n,).
         log_p_u: log p_S(u | y) less the log volume factor of T_u, (n,).
     """
 
@@ -172,6 +197,7 @@ class Model(NamedTuple):
         sample: `(params, key, n) -> Samples`.
         images: `(params, key, n) -> Samples`, where x, log_q, u and log_p_u carry a
             second axis of length |G|: every image T_u y of each y, for sums over u.
+            None for a continuous group.
         flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
         log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x.
         margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.
@@ -179,7 +205,7 @@ class Model(NamedTuple):
 
     init: Callable[[Key], Params]
     sample: Callable[[Params, Key, int], Samples]
-    images: Callable[[Params, Key, int], Samples]
+    images: Callable[[Params, Key, int], Samples] | None
     flow_log_prob: Callable[[Params, Array], Array]
     log_prob: Callable[[Params, Array], Array]
     margins: Callable[[Array], Array]

@@ -17,14 +17,14 @@ import jax
 import jax.numpy as jnp
 from jax.nn import logsumexp
 
-from sesamo_jax.core import Array, Model, Params, Samples, Symmetry
+from sesamo_jax.core import Array, FiniteSymmetry, Model, Params, Samples
 
 DENSITIES = ("orbit", "strict", "cell")
 
 
 def orbit(
     x: Array,
-    symmetry: Symmetry,
+    symmetry: FiniteSymmetry,
     flow_log_prob: Callable[[Array], Array],
     log_probs_into: Callable[[Array], Array],
 ) -> Array:

@@ -46,7 +46,7 @@ def build_draw(
     config = complete(config, target)
     n = config.evaluation.samples
     batch = min(config.evaluation.batch_size, n)
-    symmetry, exact = target.symmetry, target.exact
+    symmetry, exact, density = target.symmetry, target.exact, str(config.density)
     action = jax.vmap(target.action)
 
     @jax.jit
@@ -55,12 +55,12 @@ def build_draw(
         x, margins = samples.x, model.margins(samples.y)
         out = {
             "x": x,
-            "log_w": -action(x) - log_q(model, params, samples, config.density),
+            "log_w": -action(x) - log_q(model, params, samples, density),
             "observables": {k: jax.vmap(f)(x) for k, f in target.observables.items()},
         }
         if margins.shape[-1]:
             out["leaked"] = leaked(margins)
-        if symmetry is not None:
+        if symmetry is not None and symmetry.order is not None:
             out["sectors"] = jax.vmap(symmetry.sector)(x)
             if exact.sectors is None:
                 out["heat_bath"] = jax.vmap(partial(_orbit_weights, target, symmetry))(
@@ -142,9 +142,9 @@ def _observable_report(draws: Draws, target: Target) -> dict[str, Any]:
 
 def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
     names = ("sectors", "sectors_reweighted", "sectors_expected")
-    if draws.sectors is None or target.symmetry is None:
+    order = None if target.symmetry is None else target.symmetry.order
+    if draws.sectors is None or order is None:
         return {key: None for name in names for key in (name, f"{name}_error")}
-    order = target.symmetry.order
     if target.exact.sectors is not None:
         expected = [Estimate(float(p), 0.0) for p in target.exact.sectors]
     else:

@@ -1,17 +1,26 @@
 """Models: base, flow and modulation joined into the pure functions of `core.Model`."""
 
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.base import Gaussian, harmonic_spectral_gaussian
+from sesamo_jax.bases import build_base
 from sesamo_jax.canonical import canonicalize, folded_log_prob
 from sesamo_jax.config import Config, complete
-from sesamo_jax.core import Array, Key, Model, Params, Samples, Symmetry, Target
+from sesamo_jax.core import (
+    Array,
+    FiniteSymmetry,
+    Key,
+    Model,
+    Params,
+    Samples,
+    Target,
+    finite,
+)
 from sesamo_jax.density import orbit
-from sesamo_jax.modulation import ExactLaw, FiniteLaw, build_law
+from sesamo_jax.modulation import ExactLaw, Law, build_law
 from sesamo_jax.symmetries import Trivial
 
 
@@ -31,7 +40,7 @@ class FlowDensity(nn.Module):
     base: nn.Module
     bijection: nn.Module
     unit: float
-    folded: Symmetry | None = None
+    folded: FiniteSymmetry | None = None
 
     def draw(self, noise: Array) -> tuple[Array, Array, Array]:
         """Return y, log q~(y) and the sector from which z was folded (else 0)."""
@@ -64,27 +73,25 @@ def build_model(target: Target, config: Config) -> Model:
     """
     config = complete(config, target)
     shape, dtype = target.event_shape, target.dtype
-    variance = float(config.base.variance or target.prior_variance)
-    base: nn.Module = Gaussian(shape, config.base.mean, variance, dtype)
-    if config.base.kind == "spectral":
-        base = harmonic_spectral_gaussian(target)
+    base = build_base(target, config.base)
     bijection = config.flow.build(shape, dtype)
-    unit = variance**0.5 if config.base.whiten else 1.0
-    law: FiniteLaw = ExactLaw(Trivial())
+    unit = float(config.base.variance or 1) ** 0.5 if config.base.whiten else 1.0
+    folded, law = None, cast(Law, ExactLaw(Trivial()))
     if config.method == "sesamo":
         law = build_law(config.modulation, target)
-    elif target.symmetry is not None and config.method == "canonicalization":
-        law = ExactLaw(target.symmetry)
-    folded = law.symmetry if config.method == "canonicalization" else None
+    elif config.method == "canonicalization":
+        assert target.symmetry is not None  # `complete` has refused targets without
+        folded = finite(target.symmetry)
+        law = ExactLaw(folded)
     return _assemble(FlowDensity(base, bijection, unit, folded), law, shape, dtype)
 
 
 def _assemble(
-    flow: FlowDensity, law: FiniteLaw, shape: tuple[int, ...], dtype: jnp.dtype
+    flow: FlowDensity, law: Law, shape: tuple[int, ...], dtype: jnp.dtype
 ) -> Model:
     """Return the batched functions; each event function below is vmapped once."""
     symmetry = law.symmetry
-    elements = jnp.arange(symmetry.order)
+    elements = jnp.arange(symmetry.order or 0)
 
     # Linen types what `apply` returns as if it always held variables too.
     def flow_apply(params: Params, *args: Array, method: str) -> Any:
@@ -98,7 +105,7 @@ def _assemble(
         event = jnp.zeros(shape, dtype)
         return {
             "flow": flow.init(flow_key, event, method="draw"),
-            "modulation": law.init(law_key, event, method="log_probs"),
+            "modulation": law.init(law_key, law_key, event),
         }
 
     def pick(params: Params, key: Key, y: Array, sector: Array) -> tuple[Array, Array]:
@@ -133,18 +140,26 @@ def _assemble(
     def flow_log_prob_event(params: Params, y: Array) -> Array:
         return flow_apply(params, y, method="log_prob")
 
-    def log_prob_event(params: Params, x: Array) -> Array:
+    def log_prob_slice(params: Params, x: Array) -> Array:
+        u = symmetry.sector(x)
+        y = symmetry.undo(u, x)
+        log_p = law_apply(params, u, y, method="log_prob")
+        return flow_log_prob_event(params, y) + log_p - symmetry.act(u, y)[1]
+
+    def log_prob_orbit(params: Params, x: Array) -> Array:
         return orbit(
             x,
-            symmetry,
+            finite(symmetry),
             lambda y: flow_log_prob_event(params, y),
             lambda x: law_apply(params, x, method="log_probs_into"),
         )
 
+    listed = symmetry.order is not None
+    log_prob_event = log_prob_orbit if listed else log_prob_slice
     return Model(
         init=init,
         sample=sample,
-        images=images,
+        images=images if listed else None,
         flow_log_prob=jax.vmap(flow_log_prob_event, (None, 0)),
         log_prob=jax.vmap(log_prob_event, (None, 0)),
         margins=jax.vmap(symmetry.margins),

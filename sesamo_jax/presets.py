@@ -22,6 +22,18 @@ DEFAULT: Preset = [
             "training.learning_rate": 3e-3,
         },
     ),
+    *[
+        (
+            {"target": target, "method": "sesamo"},
+            {
+                "flow.name": "slice_coupling",
+                "base.kind": "slice",
+                "training.batch_size": 256,
+                "training.learning_rate": 3e-3,
+            },
+        )
+        for target in ("phi4_complex", "phi4_complex_broken")
+    ],
     # The paper widens the base so that plain RealNVP meets all eight modes.
     ({"target": "gmm", "method": "realnvp"}, {"base.variance": 20.0}),
     ({"target": "gmm_broken", "method": "realnvp"}, {"base.variance": 20.0}),

@@ -69,8 +69,11 @@ def batch_loss(
     """
     training = config.training
     over_images = training.objective == "rao_blackwell"
-    draw = model.images if over_images else model.sample
-    samples = draw(params, key, training.batch_size)
+    if over_images:
+        assert model.images is not None  # `complete` has refused continuous groups
+        samples = model.images(params, key, training.batch_size)
+    else:
+        samples = model.sample(params, key, training.batch_size)
     log_w = _log_weights(model, target, config, params, samples, over_images)
     margins = model.margins(samples.y)
     lam = jnp.zeros(margins.shape[:-1], margins.dtype)

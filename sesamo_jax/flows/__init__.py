@@ -6,6 +6,7 @@ import flax.linen as nn
 
 from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
 from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
+from sesamo_jax.flows.slice_coupling import SliceCouplingConfig, SliceCouplings
 
 __all__ = [
     "FLOWS",
@@ -14,6 +15,8 @@ __all__ = [
     "FlowConfig",
     "RealNVP",
     "RealNVPConfig",
+    "SliceCouplingConfig",
+    "SliceCouplings",
 ]
 
 
@@ -29,4 +32,5 @@ class FlowConfig(Protocol):
 FLOWS: dict[str, FlowConfig] = {
     "checkerboard": CheckerboardConfig(),
     "realnvp": RealNVPConfig(),
+    "slice_coupling": SliceCouplingConfig(),
 }

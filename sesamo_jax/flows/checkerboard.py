@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
+from sesamo_jax.flows import chain
 from sesamo_jax.flows.conditioner import ACTIVATIONS
 
 
@@ -142,23 +143,15 @@ class Checkerboard(nn.Module):
 
     def setup(self) -> None:
         """Create the couplings."""
-        self.chain = [
+        self.couplings = [
             CheckerboardCoupling(index % 2, self.config, self.dtype)
             for index in range(self.config.couplings)
         ]
 
     def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
         """Return y = g(z) and log|det dy/dz| for one event."""
-        log_det = jnp.zeros((), z.dtype)
-        for coupling in self.chain:
-            z, added = coupling.forward_and_log_det(z)
-            log_det = log_det + added
-        return z, log_det
+        return chain.forward(self.couplings, z)
 
     def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
         """Return z = g^-1(y) and log|det dz/dy| for one event."""
-        log_det = jnp.zeros((), y.dtype)
-        for coupling in self.chain[::-1]:
-            y, added = coupling.inverse_and_log_det(y)
-            log_det = log_det + added
-        return y, log_det
+        return chain.inverse(self.couplings, y)

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array
+from sesamo_jax.flows import chain
 from sesamo_jax.flows.conditioner import ACTIVATIONS, INITS, MLP
 
 
@@ -128,23 +129,17 @@ class RealNVP(nn.Module):
 
     def setup(self) -> None:
         """Create the couplings, the first one changing the even half."""
-        self.chain = [
+        self.couplings = [
             AffineCoupling(index % 2 == 0, self.config, self.dtype)
             for index in range(self.config.couplings)
         ]
 
     def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
         """Return y = g(z) and log|det dy/dz| for one event."""
-        y, log_det = z.ravel(), jnp.zeros((), z.dtype)
-        for coupling in self.chain:
-            y, added = coupling.forward_and_log_det(y)
-            log_det = log_det + added
+        y, log_det = chain.forward(self.couplings, z.ravel())
         return y.reshape(self.event_shape), log_det
 
     def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
         """Return z = g^-1(y) and log|det dz/dy| for one event."""
-        z, log_det = y.ravel(), jnp.zeros((), y.dtype)
-        for coupling in self.chain[::-1]:
-            z, added = coupling.inverse_and_log_det(z)
-            log_det = log_det + added
+        z, log_det = chain.inverse(self.couplings, y.ravel())
         return z.reshape(self.event_shape), log_det

@@ -6,7 +6,7 @@ A law is the conditional p_S(u | y) with which x = T_u y is chosen (eqs. 12-16).
 import flax.linen as nn
 import jax
 
-from sesamo_jax.core import Array, Key, Symmetry
+from sesamo_jax.core import Array, FiniteSymmetry, Key
 
 
 class FiniteLaw(nn.Module):
@@ -16,7 +16,7 @@ class FiniteLaw(nn.Module):
         symmetry: the group.
     """
 
-    symmetry: Symmetry
+    symmetry: FiniteSymmetry
 
     def log_probs(self, y: Array) -> Array:
         """Return log p_S(u | y) for every u, shape (|G|,)."""

@@ -58,9 +58,10 @@ def quadrature(
         return float(p @ np.asarray(jax.jit(jax.vmap(f))(x), np.float64))
 
     sectors = None
-    if target.symmetry is not None:
-        index = np.asarray(jax.jit(jax.vmap(target.symmetry.sector))(x))
-        sectors = np.bincount(index, weights=p, minlength=target.symmetry.order)
+    symmetry = target.symmetry
+    if symmetry is not None and symmetry.order is not None:
+        index = np.asarray(jax.jit(jax.vmap(symmetry.sector))(x))
+        sectors = np.bincount(index, weights=p, minlength=symmetry.order)
     return Exact(
         log_z=float(np.log(mass.sum()) + log_p.max()),
         sectors=sectors,

@@ -8,7 +8,7 @@ from operator import mul
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Factor, Symmetry
+from sesamo_jax.core import Array, Factor, FiniteSymmetry
 from sesamo_jax.symmetries.z2 import Z2
 
 
@@ -27,7 +27,7 @@ class Product:
         ValueError: if there is none.
     """
 
-    parts: tuple[Symmetry, ...]
+    parts: tuple[FiniteSymmetry, ...]
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -37,6 +37,11 @@ class Product:
     def order(self) -> int:
         """Product of the parts' orders."""
         return reduce(mul, (part.order for part in self.parts))
+
+    @property
+    def broken(self) -> bool:
+        """Whether any part is."""
+        return any(part.broken for part in self.parts)
 
     @property
     def factors(self) -> tuple[Factor, ...]:

@@ -17,6 +17,11 @@ class Trivial:
         return 1
 
     @property
+    def broken(self) -> bool:
+        """Nothing is invariant under less."""
+        return False
+
+    @property
     def factors(self) -> tuple[Factor, ...]:
         """One factor of order one."""
         return (Factor(1, False),)

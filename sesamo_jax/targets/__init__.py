@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from sesamo_jax.core import Target
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.phi4_complex import Phi4Complex
 from sesamo_jax.targets.phi4_real import Phi4Real
 
 
@@ -27,6 +28,8 @@ TARGETS: dict[str, TargetConfig] = {
     "gmm": GaussianMixture(),
     "gmm_broken": GaussianMixture(breaking=0.05),
     "hubbard": Hubbard(),
+    "phi4_complex": Phi4Complex(),
+    "phi4_complex_broken": Phi4Complex(alpha=0.005),
     "phi4_real": Phi4Real(),
 }
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import Array, Exact, Key, Symmetry, Target
+from sesamo_jax.core import Array, Exact, FiniteSymmetry, Key, Target
 from sesamo_jax.symmetries import sign_flips
 
 LATTICES = ("chain", "ring")
@@ -193,7 +193,7 @@ def gaussian_expansion(
 
 
 def expansion_reference(
-    log_masses: np.ndarray, means: np.ndarray, u_tilde: float, symmetry: Symmetry
+    log_masses: np.ndarray, means: np.ndarray, u_tilde: float, symmetry: FiniteSymmetry
 ) -> Exact:
     """Return log Z, the sector probabilities and R from the Gaussian expansion."""
     log_z = np.logaddexp.reduce(log_masses)

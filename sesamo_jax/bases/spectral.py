@@ -1,4 +1,4 @@
-"""Base densities q_0: maps of white noise to z ~ q_0, with the density of z."""
+"""Gaussian lattice fields with a learned spectrum."""
 
 from typing import Any
 
@@ -9,31 +9,6 @@ import numpy as np
 from jax.scipy.stats import norm
 
 from sesamo_jax.core import Array, Target
-
-
-class Gaussian(nn.Module):
-    """Independent Gaussians of one mean and one variance (Table 3); no parameters.
-
-    Attributes:
-        event_shape: shape of one configuration, which is also the noise's.
-        mean: of every component.
-        variance: of every component.
-        dtype: floating type.
-    """
-
-    event_shape: tuple[int, ...]
-    mean: float = 0.0
-    variance: float = 1.0
-    dtype: Any = jnp.float32
-
-    def from_noise(self, noise: Array) -> tuple[Array, Array]:
-        """Return z and log q_0(z) for one event of standard normal noise."""
-        z = self.mean + self.variance**0.5 * noise
-        return z, self.log_prob(z)
-
-    def log_prob(self, z: Array) -> Array:
-        """Return log q_0(z), normalised."""
-        return jnp.sum(norm.logpdf(z, self.mean, self.variance**0.5))
 
 
 class SpectralGaussian(nn.Module):
@@ -57,7 +32,7 @@ class SpectralGaussian(nn.Module):
 
     def setup(self) -> None:
         """Create the mean and one log variance per class."""
-        self.classes, first = _momentum_classes(self.event_shape)
+        self.classes, first = momentum_classes(self.event_shape)
         start = np.log(np.asarray(self.spectrum).ravel()[first])
         self.shift = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
         self.log_variance = self.param(
@@ -81,7 +56,7 @@ class SpectralGaussian(nn.Module):
         return jnp.sum(norm.logpdf(noise)) - jnp.sum(log_gain)
 
 
-def _momentum_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def momentum_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the class of every momentum, (*shape,), and a flat member of each."""
     momenta = np.indices(shape).reshape(len(shape), -1)
     extents = np.array(shape)[:, None]
@@ -101,18 +76,42 @@ def harmonic_spectral_gaussian(target: Target) -> SpectralGaussian:
     is the inverse of the action's Hessian in momentum space. Modes of no positive
     curvature start at the smallest positive one.
     """
-    shape, dtype = target.event_shape, target.dtype
-    values = jnp.linspace(0, 10, 2001, dtype=dtype)
-    constant = jnp.ones(shape, dtype)
-    energies = jax.vmap(lambda value: target.action(value * constant))(values)
-    mean = values[jnp.argmin(energies)]
-    site = jnp.zeros(shape, dtype).at[(0,) * len(shape)].set(1)
-    _, row = jax.jvp(jax.grad(target.action), (mean * constant,), (site,))
-    curvature = np.real(np.fft.fftn(np.asarray(row, np.float64)))
-    curvature = np.maximum(curvature, np.min(curvature[curvature > 0]))
-    return SpectralGaussian(shape, float(mean), _nested(1 / curvature), dtype)
+    constant = np.ones(target.event_shape)
+    mean = lowest_constant(target, constant)
+    spectrum = inverse_curvature(target, mean * constant)
+    return SpectralGaussian(target.event_shape, mean, nested(spectrum), target.dtype)
 
 
-def _nested(values: np.ndarray) -> Any:
+def lowest_constant(target: Target, direction: np.ndarray) -> float:
+    """Return the c >= 0 at which the action of c * direction is lowest."""
+    values = np.linspace(0, 10, 2001)
+    unit = jnp.asarray(direction, target.dtype)
+    energies = jax.vmap(lambda c: target.action(c * unit))(
+        jnp.asarray(values, target.dtype)
+    )
+    return float(values[np.argmin(energies)])
+
+
+def inverse_curvature(
+    target: Target, at: np.ndarray, component: int | None = None
+) -> np.ndarray:
+    """Return 1 / (Hessian in momentum space) at a constant configuration.
+
+    Args:
+        target: of a translation-invariant action.
+        at: the configuration.
+        component: of a field with components on its last axis, the one to look at.
+    """
+    origin = (0,) * (at.ndim - (component is not None))
+    lattice = ... if component is None else (..., component)
+    site = np.zeros(at.shape)
+    site[origin if component is None else (*origin, component)] = 1
+    x, tangent = (jnp.asarray(array, target.dtype) for array in (at, site))
+    column = np.asarray(jax.jvp(jax.grad(target.action), (x,), (tangent,))[1])[lattice]
+    curvature = np.real(np.fft.fftn(column.astype(np.float64)))
+    return 1 / np.maximum(curvature, np.min(curvature[curvature > 0]))
+
+
+def nested(values: np.ndarray) -> Any:
     """Return an array as nested tuples, hashable as a module's attribute must be."""
-    return tuple(_nested(v) for v in values) if values.ndim else float(values)
+    return tuple(nested(v) for v in values) if values.ndim else float(values)

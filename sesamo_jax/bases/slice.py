@@ -1,0 +1,120 @@
+"""The base on the U(1) slice: massive and Goldstone modes, and a radial zero mode.
+
+Real and imaginary part have a spectrum each. The imaginary zero mode is 0, the real one
+m = |mu + sigma (n_1 + i n_2)| with standard normal n: a Rice variable. Its density
+vanishes linearly at m = 0, as that of the theory does in every phase, since a density
+that is finite at x = 0 in the plane of the zero mode has a factor m in polar
+coordinates; for mu >> sigma it is the Gaussian of the broken phase.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import i0e
+from jax.scipy.stats import norm
+
+from sesamo_jax.bases.spectral import (
+    inverse_curvature,
+    lowest_constant,
+    momentum_classes,
+    nested,
+)
+from sesamo_jax.core import Array, Target
+
+
+class SliceGaussian(nn.Module):
+    """Base on {Im sum y = 0, m > 0} for fields of shape (*lattice, 2).
+
+    Attributes:
+        event_shape: (*lattice, 2).
+        mean: starting value of mu / sqrt(N), the ring's radius per site.
+        spectra: starting values of S(k) of real and imaginary part, (2, *lattice),
+            nested tuples; the zero mode of the first is sigma^2, of the second unused.
+        dtype: floating type.
+    """
+
+    event_shape: tuple[int, ...]
+    mean: float
+    spectra: tuple
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Create mu and one log variance per part and class of momenta."""
+        lattice = self.event_shape[:-1]
+        self.classes, first = momentum_classes(lattice)
+        start = np.log(np.asarray(self.spectra).reshape(2, -1)[:, first])
+        self.mu = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
+        self.log_variance = self.param(
+            "log_variance", lambda _: jnp.asarray(start, self.dtype)
+        )
+
+    def _log_gain(self) -> Array:
+        """Return log sqrt(S), (*lattice, 2), with zero modes."""
+        gain = self.log_variance[:, self.classes] / 2
+        return jnp.moveaxis(gain, 0, -1)
+
+    def _filter(self, field: Array, log_gain: Array) -> Array:
+        axes = tuple(range(field.ndim - 1))
+        modes = jnp.fft.fftn(field, axes=axes) * jnp.exp(log_gain)
+        return jnp.real(jnp.fft.ifftn(modes, axes=axes)).astype(self.dtype)
+
+    def _log_prob(self, noise: Array, m: Array) -> Array:
+        """Return the log density from white noise without zero modes, and from m."""
+        sites = noise.size // 2
+        log_gain = self._log_gain()
+        zero = (0,) * (noise.ndim - 1)
+        # norm.logpdf also counts the two zero modes, at 0: they are taken out.
+        waves = jnp.sum(norm.logpdf(noise)) + jnp.log(2 * jnp.pi)
+        waves = waves - jnp.sum(log_gain) + jnp.sum(log_gain[zero])
+        centre, log_sigma = self.mu * sites**0.5, log_gain[zero][0]
+        return waves + rice_log_prob(m, centre, log_sigma)
+
+    def from_noise(self, noise: Array) -> tuple[Array, Array]:
+        """Return z and log q_0(z) for one event of standard normal noise."""
+        sites = noise.size // 2
+        axes = tuple(range(noise.ndim - 1))
+        average = jnp.mean(noise, axis=axes)
+        waves = noise - average
+        log_gain = self._log_gain()
+        sigma = jnp.exp(log_gain[(0,) * len(axes)][0])
+        kick = average * sites**0.5  # two standard normals
+        radial = jnp.stack([self.mu * sites**0.5 + sigma * kick[0], sigma * kick[1]])
+        m = jnp.sqrt(jnp.sum(radial**2))
+        z = self._filter(waves, log_gain).at[..., 0].add(m / sites**0.5)
+        return z, self._log_prob(waves, m)
+
+    def log_prob(self, z: Array) -> Array:
+        """Return log q_0(z), orthonormal coordinates of the slice; -inf for m <= 0."""
+        sites = z.size // 2
+        axes = tuple(range(z.ndim - 1))
+        average = jnp.mean(z, axis=axes)
+        m = average[0] * sites**0.5
+        noise = self._filter(z - average, -self._log_gain())
+        safe = jnp.where(m > 0, m, 1.0)
+        return jnp.where(m > 0, self._log_prob(noise, safe), -jnp.inf)
+
+
+def rice_log_prob(m: Array, centre: Array, log_sigma: Array) -> Array:
+    """Return the log density of m = |centre + sigma (n_1 + i n_2)|, m > 0.
+
+    Numerics: with r = m / sigma and c = centre / sigma it is log r - (r - c)^2 / 2 +
+    log(e^{-rc} I_0(rc)) - log sigma; the scaled Bessel function neither overflows nor
+    vanishes.
+    """
+    r, c = m * jnp.exp(-log_sigma), jnp.abs(centre) * jnp.exp(-log_sigma)
+    return jnp.log(r) - (r - c) ** 2 / 2 + jnp.log(i0e(r * c)) - log_sigma
+
+
+def harmonic_slice_gaussian(target: Target) -> SliceGaussian:
+    """Return a slice base that starts as the action's expansion on its ring.
+
+    As `harmonic_spectral_gaussian`, for constant real fields.
+    """
+    shape = target.event_shape
+    constant = np.zeros(shape)
+    constant[..., 0] = 1
+    mean = lowest_constant(target, constant)
+    spectra = np.stack([inverse_curvature(target, mean * constant, c) for c in (0, 1)])
+    return SliceGaussian(shape, mean, nested(spectra), target.dtype)

@@ -1,0 +1,63 @@
+"""Global phase rotations of a complex field, and the slice they act freely on."""
+
+from dataclasses import dataclass
+from math import pi
+
+import jax.numpy as jnp
+
+from sesamo_jax.core import Array, Factor
+
+
+@dataclass(frozen=True)
+class U1:
+    """x = e^{i theta} y for fields of shape (*lattice, 2), real and imaginary part.
+
+    Elements are angles theta in [0, 2 pi). The slice takes the place of the cell:
+    Im sum_j y_j = 0 and m = Re sum_j y_j / sqrt(N) > 0. Every x with a non-zero sum is
+    e^{i theta} y for one theta and one y on it, and with orthonormal coordinates on the
+    slice the volume element is d^{2N} x = m dy dtheta, since a rotation by dtheta moves
+    x by m dtheta in the one direction that the slice leaves out.
+
+    Attributes:
+        broken: whether the action changes under rotations.
+    """
+
+    broken: bool = False
+
+    @property
+    def order(self) -> None:
+        """A continuous group has no number of elements."""
+        return
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """None of finite order."""
+        return ()
+
+    def act(self, g: Array, y: Array) -> tuple[Array, Array]:
+        """Return e^{i g} y and log m."""
+        return self._rotate(g, y), jnp.log(jnp.abs(self._zero_mode(y)[0]))
+
+    def undo(self, g: Array, x: Array) -> Array:
+        """Return e^{-i g} x."""
+        return self._rotate(-g, x)
+
+    def sector(self, x: Array) -> Array:
+        """Return the angle of sum_j x_j in [0, 2 pi)."""
+        real, imaginary = self._zero_mode(x)
+        return jnp.arctan2(imaginary, real) % (2 * pi)
+
+    def margins(self, y: Array) -> Array:
+        """Return -m, shape (1,)."""
+        return -self._zero_mode(y)[:1]
+
+    def _zero_mode(self, x: Array) -> Array:
+        sites = x.size // 2
+        return jnp.sum(x.reshape(sites, 2), axis=0) / sites**0.5
+
+    def _rotate(self, angle: Array, x: Array) -> Array:
+        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        real, imaginary = x[..., 0], x[..., 1]
+        return jnp.stack(
+            [cos * real - sin * imaginary, sin * real + cos * imaginary], axis=-1
+        )
