@@ -117,7 +117,7 @@ class HMCConfig:
     warmup: int = 500
     samples: int = 1000
     thinning: int = 1
-    leapfrog_steps: int = 10
+    leapfrog_steps: int = 20
     acceptance: float = 0.8
 
 

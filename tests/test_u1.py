@@ -1,0 +1,236 @@
+"""U(1): the slice, its volume factor, circle laws, couplings and base."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import assert_mean, random_params
+
+from sesamo_jax import Config, Target, build_model
+from sesamo_jax.bases.slice import SliceGaussian, rice_log_prob
+from sesamo_jax.config import BaseConfig
+from sesamo_jax.flows import SliceCouplingConfig
+from sesamo_jax.modulation.circle import (
+    CircleExactLaw,
+    CircleHeatBathLaw,
+    CircleLearnedLaw,
+)
+from sesamo_jax.symmetries import U1
+from sesamo_jax.targets import build_target
+
+LATTICE = (2, 4)
+SITES = 8
+
+
+def slice_basis():
+    """Return orthonormal vectors that span the slice of LATTICE, (2 N, 2 N - 1)."""
+    out = np.zeros((SITES, 2))
+    out[:, 1] = SITES**-0.5
+    return np.linalg.svd(np.eye(2 * SITES) - np.outer(out, out))[0][:, :-1]
+
+
+def on_slice(key):
+    """Return a field on the slice with m > 0."""
+    y = jax.random.normal(key, (*LATTICE, 2)) + jnp.array([1.5, 0.0])
+    return y - jnp.array([0.0, 1.0]) * jnp.mean(y, axis=(0, 1))
+
+
+def test_angle_and_slice_are_coordinates_with_volume_m(key):
+    symmetry, basis = U1(), slice_basis()
+    y = on_slice(key)
+
+    def embed(v):
+        return symmetry.act(v[0], (basis @ v[1:]).reshape(*LATTICE, 2))[0].ravel()
+
+    coordinates = jnp.concatenate([jnp.array([0.7]), basis.T @ y.ravel()])
+    expected = jnp.linalg.slogdet(jax.jacfwd(embed)(coordinates))[1]
+    assert symmetry.act(0.7, y)[1] == pytest.approx(float(expected), abs=1e-10)
+    x = symmetry.act(0.7, y)[0]
+    assert float(symmetry.sector(x)) == pytest.approx(0.7)
+    np.testing.assert_allclose(symmetry.undo(0.7, x), y, atol=1e-12)
+    assert symmetry.margins(y) < 0
+
+
+def circle_laws(action):
+    learned = {"params": {"log_heights": jnp.sin(jnp.arange(16.0) ** 2)}}
+    return {
+        "exact": (CircleExactLaw(U1()), {}),
+        "learned": (CircleLearnedLaw(U1(), dtype=jnp.float64), learned),
+        "heat_bath": (CircleHeatBathLaw(U1(broken=True), action), {}),
+    }
+
+
+def tilted(x):
+    return 0.3 * jnp.sum(x[..., 0]) + 0.1 * jnp.sum(x) ** 2
+
+
+@pytest.mark.parametrize("name", ["exact", "learned", "heat_bath"])
+def test_circle_law_is_normalised_and_samples_its_own_density(key, name):
+    law, params = circle_laws(tilted)[name]
+    y = on_slice(key)
+    log_prob = jax.vmap(lambda a: law.apply(params, a, y, method="log_prob"))
+    cells = 64 * 16
+    midpoints = (jnp.arange(cells) + 0.5) * 2 * jnp.pi / cells
+    density = np.exp(log_prob(midpoints))
+    # exact for a piecewise linear density whose knots are cell borders
+    assert density.mean() * 2 * np.pi == pytest.approx(1, abs=1e-12)
+    angles, drawn = jax.vmap(lambda k: law.apply(params, k, y))(
+        jax.random.split(key, 40_000)
+    )
+    np.testing.assert_allclose(drawn, log_prob(angles), atol=1e-12)
+    for order in (1, 2):
+        expected = (np.cos(order * midpoints + 0.4) * density).mean() * 2 * np.pi
+        assert_mean(np.cos(order * angles + 0.4), expected, sigmas=6)
+
+
+def test_heat_bath_on_the_circle_approaches_von_mises(key):
+    y = on_slice(key)
+    law = CircleHeatBathLaw(U1(broken=True), lambda x: 0.3 * jnp.sum(x[..., 0]), 256)
+    strength = 0.3 * float(jnp.sum(y[..., 0]))
+    angle = 2.1
+    exact = -strength * np.cos(angle) - np.log(2 * np.pi * np.i0(strength))
+    assert float(law.log_prob(angle, y)) == pytest.approx(exact, abs=1e-3)
+
+
+def test_slice_coupling_keeps_the_zero_mode_and_knows_its_log_det(key):
+    flow = SliceCouplingConfig(couplings=3, channels=4).build(
+        (*LATTICE, 2), jnp.float64
+    )
+    y = on_slice(key)
+    rng = np.random.default_rng(0)
+    params = random_params(
+        lambda: flow.init(key, y, method="forward_and_log_det"), rng, gain=0.7
+    )
+    out, log_det = flow.apply(params, y, method="forward_and_log_det")
+    assert float(jnp.max(jnp.abs(out - y))) > 0.1
+    np.testing.assert_allclose(out.mean((0, 1)), y.mean((0, 1)), atol=1e-12)
+    back, back_log_det = flow.apply(params, out, method="inverse_and_log_det")
+    np.testing.assert_allclose(back, y, atol=1e-10)
+    assert float(log_det + back_log_det) == pytest.approx(0, abs=1e-10)
+
+    # the map of the 2 N - 2 directions that leave both zero modes alone
+    zero_modes = np.kron(np.ones((SITES, 1)), np.eye(2)) / SITES**0.5
+    basis = np.linalg.svd(np.eye(2 * SITES) - zero_modes @ zero_modes.T)[0][:, :-2]
+
+    def free(v):
+        moved = y + (basis @ v).reshape(y.shape)
+        return (
+            basis.T @ flow.apply(params, moved, method="forward_and_log_det")[0].ravel()
+        )
+
+    jacobian = jax.jacfwd(free)(jnp.zeros(2 * SITES - 2))
+    assert float(log_det) == pytest.approx(
+        float(jnp.linalg.slogdet(jacobian)[1]), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("centre", [0.0, 0.4, 8.0])
+def test_rice_density_is_normalised_and_vanishes_linearly(centre):
+    m = np.linspace(1e-6, 40, 400_001)
+    log_p = rice_log_prob(jnp.asarray(m), jnp.asarray(centre), jnp.log(1.3))
+    assert np.trapezoid(np.exp(log_p), m) == pytest.approx(1, abs=1e-8)
+    assert float(log_p[1] - log_p[0]) == pytest.approx(np.log(m[1] / m[0]), abs=1e-3)
+
+
+def free_complex_field(mass, hopping):
+    """Return a Gaussian complex theory, its exact log Z and <|x|^2> per site."""
+
+    def action(x):
+        neighbours = sum(jnp.roll(x, -1, axis) for axis in (0, 1))
+        return mass * jnp.sum(x**2) - 2 * hopping * jnp.sum(x * neighbours)
+
+    momenta = np.meshgrid(
+        *[2 * np.pi * np.arange(n) / n for n in LATTICE], indexing="ij"
+    )
+    eigenvalues = mass - 2 * hopping * sum(np.cos(k) for k in momenta)
+    target = Target(
+        "free", (*LATTICE, 2), action, symmetry=U1(), dtype=jnp.float64,
+        observables={"phi2": lambda x: jnp.sum(x**2) / SITES},
+    )  # fmt: skip
+    return target, np.sum(np.log(np.pi / eigenvalues)), np.mean(1 / eigenvalues)
+
+
+@pytest.mark.parametrize("law", ["exact", "heat_bath"])
+def test_density_on_the_whole_space_gives_the_free_partition_function(key, law):
+    """In the symmetric phase, where m reaches 0 and any slip in the Jacobian shows."""
+    target, log_z, phi2 = free_complex_field(mass=1.0, hopping=0.2)
+    config = Config(
+        modulation=law,
+        base=BaseConfig(kind="slice"),
+        flow=SliceCouplingConfig(couplings=2, channels=4),
+    )
+    model = build_model(target, config)
+    rng = np.random.default_rng(1)
+    params = model.init(key)
+    params["flow"]["params"]["bijection"] = random_params(
+        lambda: params["flow"]["params"]["bijection"], rng, gain=0.2
+    )
+    samples = jax.jit(model.sample, static_argnums=2)(params, key, 40_000)
+    log_w = -jax.vmap(target.action)(samples.x) - samples.log_q
+    w = np.exp(log_w - log_z)
+    assert_mean(w, 1.0)
+    assert_mean(w * (jnp.sum(samples.x**2, axis=(1, 2, 3)) / SITES - phi2), 0.0)
+    again = jax.jit(model.log_prob)(params, samples.x[:100])
+    np.testing.assert_allclose(again, samples.log_q[:100], atol=1e-8)
+
+
+def test_the_untrained_free_base_is_exact(key):
+    """Harmonic start: for a Gaussian theory the slice base is the theory itself."""
+    target, log_z, _ = free_complex_field(mass=1.0, hopping=0.2)
+    config = Config(
+        modulation="exact",
+        base=BaseConfig(kind="slice"),
+        flow=SliceCouplingConfig(couplings=2, channels=4),
+    )
+    model = build_model(target, config)
+    samples = model.sample(model.init(key), key, 50)
+    log_w = -jax.vmap(target.action)(samples.x) - samples.log_q
+    np.testing.assert_allclose(log_w, log_z, atol=1e-6)
+
+
+def test_complex_actions_break_the_symmetry_as_documented(key):
+    x = jax.random.normal(key, (8, 8, 2), jnp.float32)
+    angle = 0.9
+    rotated = U1().act(angle, x)[0]
+    for name, breaking in (("phi4_complex", "re"), ("phi4_complex_broken", "re")):
+        target = build_target(name, breaking=breaking)
+        change = float(target.action(rotated) - target.action(x))
+        alpha = 0.0 if name == "phi4_complex" else 0.005
+        field = float(jnp.sum(rotated[..., 0] - x[..., 0]))
+        assert change == pytest.approx(alpha * field, abs=2e-3)
+        assert target.symmetry.broken == (alpha != 0)
+    both = build_target("phi4_complex", alpha=1.0, breaking="re_plus_im")
+    plain = build_target("phi4_complex")
+    assert float(both.action(x) - plain.action(x)) == pytest.approx(
+        float(jnp.sum(x)), abs=2e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "phrase"),
+    [
+        ({"method": "canonicalization"}, "finite groups"),
+        ({"density": "orbit"}, "use 'cell'"),
+        ({"density": "strict"}, "use 'cell'"),
+    ],
+)
+def test_what_needs_a_finite_group_is_refused(changes, phrase):
+    config = Config(
+        base=BaseConfig(kind="slice"), flow=SliceCouplingConfig(), **changes
+    )
+    with pytest.raises(ValueError, match=phrase):
+        build_model(build_target("phi4_complex"), config)
+
+
+def test_slice_base_reports_the_density_it_samples(key):
+    spectra = tuple(map(tuple, np.full((2, *LATTICE), 0.5).tolist()))
+    base = SliceGaussian(
+        (*LATTICE, 2), 0.3, tuple(tuple(map(tuple, s)) for s in spectra), jnp.float64
+    )
+    noise = jax.random.normal(key, (*LATTICE, 2))
+    params = base.init(key, noise, method="from_noise")
+    z, log_q = base.apply(params, noise, method="from_noise")
+    assert float(jnp.abs(z[..., 1].mean())) < 1e-12
+    assert float(z[..., 0].mean()) > 0
+    again = base.apply(params, z, method="log_prob")
+    assert float(again) == pytest.approx(float(log_q), abs=1e-10)
