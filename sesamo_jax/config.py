@@ -186,6 +186,11 @@ def complete(config: Config, target: Target) -> Config:
             f"method {config.method!r} needs a symmetry and target {target.name!r} "
             "declares none: use method 'realnvp'"
         )
+    if config.method == "hmc" and target.slice_shape is not None:
+        raise ValueError(
+            f"method 'hmc' samples all of space and target {target.name!r} lives on a "
+            "slice of it: set target.space to 'full'"
+        )
     training, base = config.training, config.base
     continuous = (
         modulated and target.symmetry is not None and target.symmetry.order is None

@@ -142,6 +142,8 @@ class Target:
         derived: functions of the means of scalar observables, by name.
         exact: reference values.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
+        slice_shape: shape of the y that the symmetry acts on, where it is not that of
+            x; then p is a density on the image of (u, y), not on all of x.
 
     Raises:
         ValueError: for an empty event shape, or float64 while JAX truncates it.
@@ -157,6 +159,7 @@ class Target:
     derived: Mapping[str, Derived] = field(default_factory=dict)
     exact: Exact = Exact()
     sample: Callable[[Key, int], Array] | None = None
+    slice_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.event_shape or min(self.event_shape) < 1:

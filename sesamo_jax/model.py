@@ -1,5 +1,6 @@
 """Models: base, flow and modulation joined into the pure functions of `core.Model`."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import flax.linen as nn
@@ -72,8 +73,9 @@ def build_model(target: Target, config: Config) -> Model:
         ValueError: where the configuration does not fit the target.
     """
     config = complete(config, target)
-    shape, dtype = target.event_shape, target.dtype
-    base = build_base(target, config.base)
+    dtype = target.dtype
+    shape = _flow_shape(target, config)
+    base = build_base(_on_slice(target, shape), config.base)
     bijection = config.flow.build(shape, dtype)
     unit = float(config.base.variance or 1) ** 0.5 if config.base.whiten else 1.0
     folded, law = None, cast(Law, ExactLaw(Trivial()))
@@ -84,6 +86,30 @@ def build_model(target: Target, config: Config) -> Model:
         folded = finite(target.symmetry)
         law = ExactLaw(folded)
     return _assemble(FlowDensity(base, bijection, unit, folded), law, shape, dtype)
+
+
+def _flow_shape(target: Target, config: Config) -> tuple[int, ...]:
+    """Return the shape of y."""
+    if target.slice_shape is None:
+        return target.event_shape
+    if config.method != "sesamo":
+        raise ValueError(
+            f"target {target.name!r} is defined on a slice of its space, where method "
+            f"{config.method!r} has no density: use 'sesamo'"
+        )
+    return target.slice_shape
+
+
+def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
+    """Return the target as a function of y at the identity, for bases to start from."""
+    symmetry = target.symmetry
+    if target.slice_shape is None or symmetry is None:
+        return target
+
+    def action(y: Array) -> Array:
+        return target.action(symmetry.act(jnp.zeros((), y.dtype), y)[0])
+
+    return replace(target, event_shape=shape, action=action, slice_shape=None)
 
 
 def _assemble(

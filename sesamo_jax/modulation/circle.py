@@ -108,4 +108,4 @@ class CircleHeatBathLaw(CircleLaw):
     def log_heights(self, y: Array) -> Array:
         """Return -f on the grid."""
         angles = jnp.asarray(2 * np.pi * np.arange(self.bins) / self.bins, y.dtype)
-        return jax.vmap(lambda g: -self.action(self.symmetry.undo(-g, y)))(angles)
+        return jax.vmap(lambda g: -self.action(self.symmetry.act(g, y)[0]))(angles)

@@ -61,3 +61,25 @@ class U1:
         return jnp.stack(
             [cos * real - sin * imaginary, sin * real + cos * imaginary], axis=-1
         )
+
+
+@dataclass(frozen=True)
+class AlignedU1(U1):
+    """Eq. 45 of the paper: x = e^{i theta} r with a *real* field r of shape (*lattice).
+
+    The samples fill a set of N + 1 dimensions in the 2 N of the complex theory, and the
+    density is one in (r, theta), without a volume factor: this is not the complex
+    theory but a real one with a spectator angle. For comparison with the paper only.
+    """
+
+    def act(self, g: Array, y: Array) -> tuple[Array, Array]:
+        """Return e^{i g} y, (*lattice, 2), and 0."""
+        return jnp.stack([jnp.cos(g) * y, jnp.sin(g) * y], axis=-1), jnp.zeros(())
+
+    def undo(self, g: Array, x: Array) -> Array:
+        """Return Re e^{-i g} x, (*lattice)."""
+        return jnp.cos(g) * x[..., 0] + jnp.sin(g) * x[..., 1]
+
+    def margins(self, y: Array) -> Array:
+        """Return -sum y, shape (1,): r and -r are the same field, half a turn apart."""
+        return -jnp.sum(y)[None]

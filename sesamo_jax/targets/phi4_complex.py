@@ -12,9 +12,10 @@ from math import prod
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Derived, Target
-from sesamo_jax.symmetries import U1
+from sesamo_jax.symmetries import U1, AlignedU1
 from sesamo_jax.targets.lattice import check_shape, neighbour_sum
 
+SPACES = ("full", "aligned")
 BREAKINGS = ("re", "re_plus_im")
 
 
@@ -29,6 +30,8 @@ class Phi4Complex:
         alpha: strength of the breaking term.
         breaking: `re`, alpha Re x_j (the paper), or `re_plus_im`, alpha (Re + Im) x_j
             (the authors' package).
+        space: `full`, the theory on C^N, or `aligned`, the paper's eq. 45, a real field
+            times one phase, which is another theory.
         dtype: float32 or float64.
     """
 
@@ -37,6 +40,7 @@ class Phi4Complex:
     lam: float = 0.022
     alpha: float = 0.0
     breaking: str = "re"
+    space: str = "full"
     dtype: str = "float32"
 
     def build(self, name: str = "phi4_complex") -> Target:
@@ -57,6 +61,11 @@ class Phi4Complex:
                 f"unknown target.breaking {self.breaking!r}; "
                 f"known: {', '.join(BREAKINGS)}"
             )
+        if self.space not in SPACES:
+            raise ValueError(
+                f"unknown target.space {self.space!r}; known: {', '.join(SPACES)}"
+            )
+        aligned = self.space == "aligned"
         direction = (1.0, 0.0) if self.breaking == "re" else (1.0, 1.0)
         dimensions, sites = len(self.shape), prod(self.shape)
 
@@ -81,7 +90,7 @@ class Phi4Complex:
             name=name,
             event_shape=(*self.shape, 2),
             action=action,
-            symmetry=U1(broken=self.alpha != 0),
+            symmetry=(AlignedU1 if aligned else U1)(broken=self.alpha != 0),
             dtype=jnp.dtype(self.dtype),
             observables={
                 "magnetization": lambda x: mean_field(x)[0],
@@ -93,6 +102,7 @@ class Phi4Complex:
                 "cos_angle": cos_angle,
             },
             derived=_derived(sites),
+            slice_shape=self.shape if aligned else None,
         )
 
 
