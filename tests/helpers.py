@@ -19,14 +19,16 @@ def assert_mean(values, expected, sigmas=SIGMAS):
     )
 
 
-def assert_counts(counts, probabilities, sigmas=SIGMAS):
-    """Assert that multinomial counts agree with their probabilities."""
+def assert_counts(counts, probabilities, total=None, sigmas=SIGMAS):
+    """Assert that counts, of `total` draws or all of them, agree with probabilities."""
     counts, probabilities = np.asarray(counts), np.asarray(probabilities, np.float64)
-    total = counts.sum()
+    total = counts.sum() if total is None else total
     error = np.sqrt(total * probabilities * (1 - probabilities))
     deviation = np.abs(counts - total * probabilities)
     # The 1 covers bins too thin to be Gaussian.
-    assert np.all(deviation <= sigmas * error + 1), (counts, total * probabilities)
+    excess = deviation / (sigmas * error + 1)
+    worst = np.unravel_index(np.argmax(excess), excess.shape)
+    assert excess[worst] <= 1, (counts[worst], total * probabilities[worst])
 
 
 def grid(limit, points, dimension=2):

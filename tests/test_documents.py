@@ -55,3 +55,14 @@ def test_citation_is_valid_yaml():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert citation["preferred-citation"]["authors"]
+
+
+def test_results_table_of_the_readme_is_up_to_date():
+    sys.path.insert(0, str(ROOT / "experiments"))
+    try:
+        import results_table
+    finally:
+        sys.path.pop(0)
+    readme = (ROOT / "README.md").read_text()
+    assert results_table.updated(readme) == readme
+    assert "hubbard" in results_table.table()

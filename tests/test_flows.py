@@ -10,7 +10,7 @@ import pytest
 from helpers import grid, random_params
 from tolerances import F32, F64, SIGMAS
 
-from sesamo_jax.base import Gaussian
+from sesamo_jax.bases import Gaussian
 from sesamo_jax.flows import FLOWS, RealNVPConfig
 from sesamo_jax.flows.conditioner import MLP
 

@@ -1,0 +1,344 @@
+"""The command line: what it prints, how it ends, and what it writes."""
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sesamo_jax import runs
+from sesamo_jax.presets import PRESETS
+from sesamo_jax.targets import TARGETS
+
+SCRIPT = Path(__file__).parents[1] / "experiments" / "run.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    """Return the script as a module, so that most tests need no new interpreter."""
+    spec = importlib.util.spec_from_file_location("run_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def main(script, monkeypatch, tmp_path, capsys):
+    """Return a function of arguments that returns exit code, stdout and stderr."""
+    # Without --output the run folder would be made here.
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        try:
+            script.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return call
+
+
+WRONG = {
+    "no target": ([], "--target is missing; known: gmm"),
+    "target": (["--target", "gnm"], "unknown target 'gnm'; nearest: gmm"),
+    "preset": (["--target", "gmm", "--preset", "papper"], "nearest: paper"),
+    "method": (["--target", "gmm", "--method", "sesam"], "nearest: sesamo"),
+    "modulation": (
+        ["--target", "gmm", "--modulation", "metropolis"],
+        "unknown modulation 'metropolis'; known: heat_bath, exact, learned",
+    ),
+    "modulation not in use": (
+        ["--target", "gmm", "--method", "realnvp", "--modulation", "metropolis"],
+        "unknown modulation 'metropolis'",
+    ),
+    "density": (["--target", "gmm", "--density", "all"], "unknown density 'all'"),
+    "objective": (
+        ["--target", "gmm", "--objective", "kl"],
+        "unknown training.objective 'kl'",
+    ),
+    "gradient": (
+        ["--target", "gmm", "--gradient", "half"],
+        "unknown training.gradient 'half'",
+    ),
+    "setting": (
+        ["--target", "gmm", "--set", "training.step=3"],
+        "unknown setting 'training.step'; nearest: training.steps",
+    ),
+    "form of a setting": (
+        ["--target", "gmm", "--set", "training.steps"],
+        "--set 'training.steps' must have the form a.b=value",
+    ),
+    "type": (
+        ["--target", "gmm", "--set", "training.steps=many"],
+        "training.steps='many' must be an integer",
+    ),
+    "type of a flag": (
+        ["--target", "gmm", "--steps", "many"],
+        "training.steps='many' must be an integer",
+    ),
+    "batch size": (
+        ["--target", "gmm", "--batch-size", "0"],
+        "training.batch_size=0 must be positive",
+    ),
+    "infinite rate": (
+        ["--target", "gmm", "--lr", "inf"],
+        "training.learning_rate=inf",
+    ),
+    "precision": (
+        ["--target", "hubbard", "--set", "target.dtype=float32"],
+        "target.dtype='float32': the Hubbard determinant",
+    ),
+    "unknown precision": (
+        ["--target", "gmm", "--set", "target.dtype=double"],
+        "target.dtype='double'",
+    ),
+    "not a precision": (
+        ["--target", "gmm", "--set", "target.dtype=fine"],
+        "target.dtype='fine'",
+    ),
+    "exact law": (
+        ["--target", "gmm_broken", "--modulation", "exact"],
+        "modulation 'exact' needs an invariant action",
+    ),
+    "learned law": (
+        ["--target", "gmm", "--modulation", "learned", "--objective", "reverse_kl"],
+        "objective 'reverse_kl' gives a learned modulation no gradient",
+    ),
+    "flow": (
+        ["--target", "gmm", "--set", "flow.activation=sine"],
+        "unknown flow.activation 'sine'; known: relu",
+    ),
+    "resume": (
+        ["--target", "gmm", "--resume"],
+        "--resume needs --output, the folder of the run",
+    ),
+    "seeds": (["--target", "gmm", "--seeds", "0"], "seeds=0 must be at least 1"),
+    "seed": (["--target", "gmm", "--seed", "-1"], "seed=-1 must not be negative"),
+    "large seed": (["--target", "gmm", "--seed", str(2**32)], "seed=4294967296"),
+    "number of seeds": (["--target", "gmm", "--seeds", "two"], "invalid int value"),
+    "flag": (["--target", "gmm", "--sed", "3"], "unrecognized arguments: --sed 3"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=WRONG)
+def test_wrong_usage_is_one_line_and_writes_nothing(
+    arguments, words, main, tmp_path, monkeypatch
+):
+    def fit(*arguments, **options):
+        pytest.fail("the run has begun")
+
+    monkeypatch.setattr(runs, "fit", fit)
+    code, out, err = main(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("run.py: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def saved_run(script, folder, *arguments):
+    """Make a folder that holds the configuration of a run."""
+    options = script.parse(list(arguments))
+    run = script.resolve(options.target, options.preset, script.settings(options))
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(script.to_json(run)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "already holds a run: choose another, or add --resume"),
+        (["--resume", "--steps", "7"], "(training.steps was 20, now 7)"),
+    ],
+)
+def test_a_folder_in_use_is_left_alone(arguments, words, main, script, tmp_path):
+    base = ["--target", "gmm", "--preset", "smoke"]
+    # What `complete` fills in is in the file as well.
+    filled = ["--set", "base.variance=1.0", "--objective", "reverse_kl"]
+    saved_run(script, tmp_path / "run", *base, *filled)
+    code, out, err = main(*base, "--output", "run", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("run.py: output folder run ")
+    assert words in err
+    assert err.count("\n") == 1
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
+
+
+def test_an_output_that_cannot_be_written_is_refused(main, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, out, err = main("--target", "gmm", "--output", "file/run")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"run.py: output folder file/run is not writable: .*\n", err)
+
+
+def test_a_folder_of_other_files_is_refused(main, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    code, out, err = main("--target", "gmm", "--output", ".")
+    assert (code, out) == (2, "")
+    assert "holds files that are not a run's" in err
+
+
+def test_a_full_disk_ends_the_run_with_the_way_to_go_on(
+    main, script, monkeypatch, tmp_path
+):
+    def execute(run, output, resume):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(script, "execute", execute)
+    code, out, err = main("--target", "gmm", "--output", "run")
+    assert (code, out) == (1, "")
+    assert "No space left on device" in err
+    assert "run, --resume continues it" in err
+    assert err.count("\n") == 1
+
+
+def test_flags_and_settings_reach_the_run(main, script, monkeypatch):
+    seen = []
+
+    def execute(run, output, resume):
+        seen.append((run, output, resume))
+        raise OSError("enough")
+
+    monkeypatch.setattr(script, "execute", execute)
+    main(
+        *("--target", "hubbard", "--preset", "paper", "--method", "sesamo"),
+        *("--modulation", "learned", "--density", "strict", "--gradient", "path"),
+        *("--objective", "reinforce", "--steps", "7", "--batch-size", "8"),
+        *("--lr", "0.5", "--seeds", "3", "--seed", "4", "--output", "runs/h"),
+        *("--resume", "--set", "target.beta=2.0", "--set", "flow.width=9"),
+    )
+    ((run, output, resume),) = seen
+    config, training = run.config, run.config.training
+    assert (run.target_name, run.preset, run.seed, run.seeds) == (
+        "hubbard",
+        "paper",
+        4,
+        3,
+    )
+    assert (config.method, config.modulation, config.density) == (
+        "sesamo",
+        "learned",
+        "strict",
+    )
+    assert (training.objective, training.gradient) == ("reinforce", "path")
+    assert (training.steps, training.batch_size) == (7, 8)
+    assert training.learning_rate == 0.5
+    assert (run.target.beta, config.flow.width) == (2.0, 9)
+    assert (str(output), resume) == ("runs/h", True)
+
+
+def test_without_an_output_the_folder_is_dated_and_new(main, script, monkeypatch):
+    seen = []
+
+    def execute(run, output, resume):
+        seen.append(output)
+        raise OSError("enough")
+
+    monkeypatch.setattr(script, "execute", execute)
+    main("--target", "gmm", "--method", "realnvp")
+    assert re.fullmatch(r"runs/\d{8}-\d{6}-gmm-realnvp", str(seen[0]))
+
+
+def test_list_names_everything_that_can_be_chosen(main, tmp_path):
+    code, out, err = main("--list")
+    assert (code, err) == (0, "")
+    for name in (*TARGETS, *PRESETS, "canonicalization", "rao_blackwell", "strict"):
+        assert name in out
+    assert "beta=1.0" in out
+    assert "batch_size=1000" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+# In interpreters of their own
+
+SMALL = [
+    *("--target", "gmm", "--preset", "smoke", "--method", "realnvp"),
+    *("--set", "flow.couplings=1", "--set", "flow.layers=0", "--set", "flow.width=4"),
+    *("--output", "run"),
+]
+# Compilation is most of the time of such runs.
+ENVIRONMENT = os.environ | {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_ENABLE_X64": "0",
+}
+
+
+def start(folder, *arguments):
+    """Start the script in a folder."""
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """Return exit code, stdout and stderr."""
+    try:
+        out, err = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    return process.returncode, out, err
+
+
+def test_smoke_run_prints_a_report(tmp_path):
+    code, out, err = finish(start(tmp_path, *SMALL, "--seeds", "2"))
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("gmm: realnvp, density orbit, preset smoke, 2 seed(s)")
+    assert lines[-1] == "files: run"
+    shown = {line.split()[0] for line in lines if line}
+    assert {"ESS", "log", "ELBO", "leak", "sector", "7"} <= shown
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert len(metrics["seeds"]) == 2
+    assert metrics["aggregate"]["ess"]["text"] in out
+    # The mixture does not need float64, so the run does not switch it on.
+    assert json.loads((tmp_path / "run" / "env.json").read_text())["x64"] is False
+
+
+def test_wrong_usage_of_the_script_itself(tmp_path):
+    code, out, err = finish(start(tmp_path, "--target", "phi"))
+    assert (code, out) == (2, "")
+    assert err.startswith("run.py: unknown target 'phi'")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stopped_run_is_continued_by_resume(tmp_path):
+    steps = 5000
+    arguments = [*SMALL, "--steps", str(steps)]
+    process = start(tmp_path, *arguments)
+    lines = tmp_path / "run" / "history.csv"
+    deadline = time.monotonic() + 120
+    while not lines.exists() and process.poll() is None:
+        if time.monotonic() > deadline:
+            process.kill()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = finish(process)
+    assert (code, out) == (1, ""), err
+    stopped = re.fullmatch(
+        r"run.py: stopped at step (\d+) of 5000; continue with --output run --resume\n",
+        err,
+    )
+    assert stopped, err
+    assert 0 < int(stopped[1]) < steps
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+    code, out, err = finish(start(tmp_path, *arguments, "--resume"))
+    assert (code, err) == (0, "")
+    assert "ESS" in out
+    taken = [int(line.split(",")[1]) for line in lines.read_text().splitlines()[1:]]
+    assert taken == list(range(10, steps + 1, 10))

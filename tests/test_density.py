@@ -1,0 +1,326 @@
+"""Density accounting of models whose flow leaks out of the cell on purpose.
+
+Every flow here is untrained, centred away from the cell or random: much of y falls
+outside Omega, where `cell` and `orbit` accounting disagree.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import assert_counts, assert_mean, grid, random_params
+from tolerances import F64
+
+from sesamo_jax.bases import Gaussian
+from sesamo_jax.canonical import canonicalize, folded_log_prob
+from sesamo_jax.config import BaseConfig, Config
+from sesamo_jax.core import Target
+from sesamo_jax.density import leaked, log_q
+from sesamo_jax.flows import RealNVPConfig
+from sesamo_jax.model import FlowDensity, build_model
+from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
+from sesamo_jax.targets.gaussian_mixture import GaussianMixture
+from sesamo_jax.targets.hubbard import Hubbard
+
+EXACT = GaussianMixture(modes=3, radius=1.5, dtype="float64").build("exact")
+TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()
+HUBBARD = Hubbard(u=2.0).build()
+# T flips both components but the cell is x_2 > 0 alone; nothing is symmetric.
+WELLS = Target(
+    name="wells",
+    event_shape=(2,),
+    action=lambda x: (x[1] ** 2 - 1) ** 2 + x[0] ** 2 / 2 + 0.4 * x[1] + 0.3 * x[0],
+    symmetry=Z2((2,), cell=(1,), broken=True),
+    dtype=jnp.float64,
+)
+SMOOTH = RealNVPConfig(2, 1, 8, "tanh", shared=True, log_scale_bound=0.3)
+LIMIT = 16.0  # no model here has mass beyond
+POINTS = 240
+DRAWS = POINTS**2  # of the same shape as a grid, so that both share compilations
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model; its functions are compiled once for all tests."""
+
+    target: Target
+    modulation: str = "heat_bath"
+    method: str = "sesamo"
+    random: bool = True
+    seed: int = 7
+
+    @cached_property
+    def model(self):
+        # Off centre, and wide enough for weights of small variance.
+        mean = 0.0 if self.method == "canonicalization" else 0.6
+        base = BaseConfig(mean=mean, variance=3.0)
+        config = Config(self.method, self.modulation, flow=SMOOTH, base=base)
+        return build_model(self.target, config)
+
+    @cached_property
+    def params(self):
+        init = partial(self.model.init, jax.random.key(0))
+        params = random_params(init, np.random.default_rng(self.seed))
+        if not self.random:  # zero networks are the identity flow
+            params["flow"] = jax.tree.map(jnp.zeros_like, params["flow"])
+        return params
+
+    @cached_property
+    def samples(self):
+        draw = jax.jit(partial(self.model.sample, n=DRAWS))
+        return draw(self.params, jax.random.key(self.seed))
+
+    @cached_property
+    def log_prob(self):
+        return jax.jit(partial(self.model.log_prob, self.params))
+
+    @cached_property
+    def flow_log_prob(self):
+        return jax.jit(partial(self.model.flow_log_prob, self.params))
+
+    @cached_property
+    def accounted(self):
+        """Log q of all draws by accounting, on the host."""
+        function = jax.jit(partial(log_q, self.model, self.params), static_argnums=1)
+        return {
+            density: np.asarray(function(self.samples, density))
+            for density in ("orbit", "strict", "cell")
+        }
+
+    @cached_property
+    def actions(self):
+        return np.asarray(self.action(self.samples.x))
+
+    @cached_property
+    def action(self):
+        return jax.jit(jax.vmap(self.target.action))
+
+    @property
+    def order(self):
+        return self.target.symmetry.order if self.method != "realnvp" else 1
+
+    @cached_property
+    def z(self):
+        """The partition function by quadrature."""
+        return self.integral(lambda x: -self.action(x))
+
+    def nodes(self, limit, count):
+        points, volume = grid(limit, count)
+        return jnp.asarray(points.reshape(-1, *self.target.event_shape)), volume
+
+    def integral(self, log_density, count=POINTS):
+        points, volume = self.nodes(LIMIT, count)
+        return float(jnp.sum(jnp.exp(log_density(points)))) * volume
+
+    def weights(self, density):
+        return np.exp(-self.actions - self.accounted[density])
+
+
+MODULATED = {
+    "heat_bath-cyclic": Case(TILTED),
+    "heat_bath-hubbard": Case(HUBBARD),
+    "heat_bath-z2-untrained": Case(WELLS, random=False),
+    "learned-cyclic": Case(TILTED, "learned"),
+    "learned-hubbard": Case(HUBBARD, "learned"),
+    "exact-cyclic": Case(EXACT, "exact"),
+}
+BASELINES = {
+    "realnvp": Case(TILTED, method="realnvp"),
+    "canonicalization-cyclic": Case(TILTED, method="canonicalization"),
+    "canonicalization-hubbard": Case(HUBBARD, method="canonicalization"),
+    "canonicalization-untrained": Case(WELLS, method="canonicalization", random=False),
+}
+CASES = MODULATED | BASELINES
+FOLDED_CASES = [name for name in BASELINES if name != "realnvp"]
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+every_modulated = pytest.mark.parametrize("case", MODULATED.values(), ids=MODULATED)
+
+
+@pytest.mark.parametrize("name", [*MODULATED, "realnvp"])
+def test_log_prob_integrates_to_one(name):
+    case = CASES[name]
+    np.testing.assert_allclose(case.integral(case.log_prob), 1, atol=F64)
+
+
+@pytest.mark.parametrize("name", FOLDED_CASES)
+def test_log_prob_of_a_folded_base_integrates_to_one(name):
+    """Its edges, g of the cell's borders, cost the trapezoidal rule its precision."""
+    case = CASES[name]
+    np.testing.assert_allclose(case.integral(case.log_prob, 2 * POINTS), 1, atol=3e-3)
+    np.testing.assert_allclose(
+        case.integral(case.flow_log_prob, 2 * POINTS), 1, atol=3e-3
+    )
+
+
+@every_modulated
+@pytest.mark.parametrize("density", ["orbit", "strict"])
+def test_orbit_and_strict_weights_estimate_z(case, density):
+    assert_mean(case.weights(density), case.z)
+
+
+@every_modulated
+def test_cell_weights_count_every_sector_of_a_leaking_flow(case):
+    """E[w] is the integral of sum_u exp(-f(T_u y)) over all y: |G| Z, not Z."""
+    weights = case.weights("cell")
+    assert_mean(weights, case.order * case.z)
+    error = np.std(weights) / np.sqrt(DRAWS)
+    assert np.mean(weights) > case.z + 20 * error
+
+
+@pytest.mark.parametrize(
+    "name", ["canonicalization-cyclic", "canonicalization-hubbard"]
+)
+def test_cell_weights_of_a_deformed_cell_count_what_it_covers(name):
+    """A folded base fills g(Omega) only, with overlaps and holes instead of |G|."""
+    case = CASES[name]
+    symmetry, elements = case.target.symmetry, jnp.arange(case.order)
+
+    @jax.vmap
+    def folded_action(y):
+        act = jax.vmap(lambda u: case.target.action(symmetry.act(u, y)[0]))
+        return -jax.nn.logsumexp(-act(elements))
+
+    def log_integrand(y):
+        reached = case.flow_log_prob(y) > -jnp.inf
+        return jnp.where(reached, -folded_action(y), -jnp.inf)
+
+    expected = case.integral(jax.jit(log_integrand), 2 * POINTS)
+    assert abs(expected / case.z - 1) > 0.02
+    weights = case.weights("cell")
+    error = np.std(weights) / np.sqrt(DRAWS)
+    assert abs(np.mean(weights) - expected) < 5 * error + 2e-3 * expected
+
+
+@every_case
+def test_orbit_accounting_of_draws_is_the_models_log_prob(case):
+    orbit, drawn = case.accounted["orbit"], np.asarray(case.samples.log_q)
+    np.testing.assert_allclose(orbit, case.log_prob(case.samples.x), atol=F64)
+    # Some way leads to x, so its density is at least that of the way taken.
+    assert np.all(orbit >= drawn - F64)
+    if case.method == "sesamo":
+        assert np.max(orbit - drawn) > 0.1
+    if case.method == "realnvp":
+        np.testing.assert_allclose(orbit, drawn, atol=F64)
+
+
+@every_case
+def test_cell_accounting_evaluated_anew_is_that_of_the_draw(case):
+    np.testing.assert_allclose(case.accounted["cell"], case.samples.log_q, atol=F64)
+
+
+@every_case
+def test_strict_accounting_rejects_exactly_the_leaked_draws(case):
+    strict, cell = case.accounted["strict"], case.accounted["cell"]
+    outside = np.asarray(leaked(case.model.margins(case.samples.y)))
+    np.testing.assert_array_equal(strict[outside], np.inf)
+    np.testing.assert_array_equal(strict[~outside], cell[~outside])
+    if case.method == "sesamo":
+        sector = jax.jit(jax.vmap(case.target.symmetry.sector))(case.samples.y)
+        np.testing.assert_array_equal(outside, sector != 0)
+        assert 0.1 < outside.mean() < 0.9
+    elif case.method == "realnvp" or not case.random:
+        assert not outside.any()
+
+
+@every_case
+def test_draws_are_images_of_y_and_follow_log_prob(case):
+    """A coarse histogram against the density integrated over its bins."""
+    samples, symmetry = case.samples, case.target.symmetry
+    if case.method == "realnvp":
+        np.testing.assert_array_equal(samples.x, samples.y)
+    else:
+        x = jax.jit(jax.vmap(lambda u, y: symmetry.act(u, y)[0]))(samples.u, samples.y)
+        np.testing.assert_allclose(samples.x, x, atol=F64)
+    bins, inner, limit = 10, POINTS // 10, 8.0
+    edges = np.linspace(-limit, limit, bins + 1)
+    middle = (np.arange(bins * inner) + 0.5) / (bins * inner) * 2 * limit - limit
+    points = np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1)
+    log_prob = case.log_prob(jnp.asarray(points.reshape(-1, *case.target.event_shape)))
+    fine = np.exp(log_prob).reshape(bins, inner, bins, inner)
+    probabilities = fine.sum(axis=(1, 3)) * (2 * limit / (bins * inner)) ** 2
+    x = np.reshape(samples.x, (-1, 2))
+    counts = np.histogram2d(x[:, 0], x[:, 1], bins=(edges, edges))[0]
+    assert probabilities.sum() > 0.98
+    assert_counts(counts, probabilities, DRAWS)
+
+
+@pytest.mark.parametrize("name", ["heat_bath-cyclic", "learned-hubbard", "realnvp"])
+def test_images_hold_every_element_of_each_orbit(name, key):
+    case = CASES[name]
+    images = jax.jit(partial(case.model.images, n=20))(case.params, key)
+    order, shape = case.order, case.target.event_shape
+    assert images.x.shape == (20, order, *shape)
+    assert images.log_q.shape == images.u.shape == images.log_p_u.shape == (20, order)
+    np.testing.assert_array_equal(images.u, np.tile(np.arange(order), (20, 1)))
+    np.testing.assert_allclose(np.exp(images.log_p_u).sum(axis=1), 1, atol=F64)
+    expected = case.flow_log_prob(images.y)[:, None] + images.log_p_u
+    np.testing.assert_allclose(images.log_q, expected, atol=F64)
+    if order > 1:
+        act = jax.vmap(case.target.symmetry.act, (0, None))
+        x = jax.jit(jax.vmap(lambda y: act(jnp.arange(order), y)[0]))(images.y)
+        np.testing.assert_allclose(images.x, x, atol=F64)
+    outside = np.asarray(leaked(case.model.margins(images.y)))
+    assert outside.any() == (order > 1)
+    strict = log_q(case.model, case.params, images, "strict")
+    expected = np.where(outside[:, None], np.inf, images.log_q)
+    np.testing.assert_allclose(strict, expected, atol=F64)
+
+
+FOLDED = {
+    "z2-sub-cell": Z2((2,), cell=(1,)),
+    "cyclic": Cyclic(5),
+    "flips": sign_flips((1, 2), [[0], [1]], exact_global_flip=True),
+}
+
+
+@pytest.mark.parametrize("symmetry", FOLDED.values(), ids=FOLDED)
+def test_canonicalization_commutes_with_the_group(symmetry, rng):
+    """Eqs. 7 to 10: x(T z) = T x(z), whatever the flow in between does."""
+    shape = getattr(symmetry, "event_shape", (2,) if symmetry.order == 5 else (1, 2))
+    base = Gaussian(shape, variance=2.0, dtype=jnp.float64)
+    flow = FlowDensity(base, SMOOTH.build(shape, jnp.float64), 1.3, symmetry)
+    init = partial(flow.init, jax.random.key(0), jnp.zeros(shape), method="draw")
+    params = random_params(init, rng)
+
+    @jax.jit
+    def transform(noise):
+        y, log_density, sector = flow.apply(params, noise, method="draw")
+        return y, log_density, symmetry.act(sector, y)[0]
+
+    noise = rng.normal(size=shape)
+    y, log_density, x = transform(noise)
+    assert np.max(np.abs(x - noise * 2.0**0.5)) > 0.05
+    for g in range(symmetry.order):
+        moved = transform(symmetry.act(g, noise)[0])
+        np.testing.assert_allclose(moved[0], y, atol=F64)
+        np.testing.assert_allclose(moved[1], log_density, atol=F64)
+        np.testing.assert_allclose(moved[2], symmetry.act(g, x)[0], atol=F64)
+    recomputed = flow.apply(params, y, method="log_prob")
+    np.testing.assert_allclose(recomputed, log_density, atol=F64)
+
+
+@pytest.mark.parametrize("symmetry", FOLDED.values(), ids=FOLDED)
+def test_canonicalize_splits_a_point_into_cell_and_sector(symmetry, rng):
+    shape = getattr(symmetry, "event_shape", (2,) if symmetry.order == 5 else (1, 2))
+    base = Gaussian(shape, variance=2.0, dtype=jnp.float64)
+    for z in rng.normal(size=(10, *shape)):
+        folded, sector = canonicalize(symmetry, z)
+        assert np.all(symmetry.margins(folded) < 0)
+        np.testing.assert_allclose(symmetry.act(sector, folded)[0], z, atol=F64)
+        expected = base.log_prob(z) + np.log(symmetry.order)
+        density = partial(folded_log_prob, symmetry, base.log_prob)
+        np.testing.assert_allclose(density(folded), expected, atol=F64)
+        assert (density(z) == -np.inf) == (sector != 0)
+
+
+def test_base_mean_and_unit_enter_the_density():
+    """Whitening changes the flow's units, not the normalisation."""
+    for whiten in (True, False):
+        case = CASES["heat_bath-cyclic"]
+        base = BaseConfig(mean=0.6, variance=3.0, whiten=whiten)
+        model = build_model(TILTED, Config(flow=SMOOTH, base=base))
+        log_density = jax.jit(partial(model.flow_log_prob, case.params))
+        np.testing.assert_allclose(case.integral(log_density), 1, atol=F64)

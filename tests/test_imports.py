@@ -1,0 +1,151 @@
+"""Who imports whom, and that importing the package changes nothing."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sesamo_jax
+
+ROOT = Path(sesamo_jax.__file__).parent
+PACKAGE = ROOT.name
+
+# What each module or folder of the package may import from the others. A new one gets
+# a row; upper layers may import lower ones, never the reverse.
+MAY_IMPORT = {
+    "core": set(),
+    "numerics": {"core"},
+    "symmetries": {"core", "numerics"},
+    "targets": {"core", "numerics", "symmetries"},
+    "penalty": {"core", "numerics"},
+    "objectives": {"core", "numerics"},
+    "estimators": {"core", "numerics"},
+    "density": {"core", "numerics"},
+    "canonical": {"core", "numerics"},
+    "flows": {"core", "numerics"},
+    "modulation": {"core", "numerics", "symmetries"},
+    "config": {"core", "density", "flows", "targets"},
+    "bases": {"core", "numerics", "config"},
+    "model": {
+        *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
+        "symmetries",
+    },
+    "optim": {"core", "config"},
+    "train": {
+        *("core", "numerics", "config", "density", "objectives", "optim", "penalty"),
+    },
+    "evaluate": {"core", "config", "density", "estimators"},
+    "reference": {"core", "numerics", "config"},
+    "chains": {"core", "estimators", "reference"},
+    "checkpoint": {"core", "train"},
+    "presets": set(),
+    "settings": {"config", "flows", "presets", "targets"},
+    "summary": set(),
+    "results": set(),
+    "monitor": set(),
+    "plots": {"results"},
+    "runs": {
+        *("core", "config", "model", "optim", "train", "evaluate", "chains"),
+        *("reference", "checkpoint", "settings", "summary", "results", "monitor"),
+        "plots",
+    },
+    "__init__": {
+        *("core", "config", "flows", "targets", "model", "train", "evaluate"),
+        "checkpoint",
+    },
+}
+# Libraries that only some of them may know.
+ONLY_IN = {
+    "flax": {"flows", "modulation", "bases", "model"},
+    "distrax": {"flows", "modulation", "bases"},
+    "optax": {"optim", "train"},
+    "orbax": {"checkpoint"},
+    "blackjax": {"reference"},
+    "matplotlib": {"plots"},
+    "tqdm": {"monitor"},
+}
+EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def component(path):
+    """Return the first part of a file's name within the package."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Return the full names of the modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            if node.module == PACKAGE:
+                found |= {f"{PACKAGE}.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+    return {tuple(name.split(".")) for name in found}
+
+
+def identify(path):
+    return str(path.relative_to(ROOT))
+
+
+def test_the_table_has_no_cycles_and_no_rows_too_many():
+    order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+    assert order[0] == "core" or not MAY_IMPORT[order[0]]
+    assert set(order) == set(MAY_IMPORT) == {component(path) for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=identify)
+def test_a_file_imports_only_lower_layers(path):
+    own = component(path)
+    within = {parts[1] for parts in imports(path) if parts[0] == PACKAGE}
+    assert within - {own} <= MAY_IMPORT[own]
+
+
+@pytest.mark.parametrize("path", FILES, ids=identify)
+def test_a_library_is_known_only_where_it_belongs(path):
+    libraries = {parts[0] for parts in imports(path)} - EVERYWHERE - {PACKAGE}
+    assert libraries <= set(ONLY_IN)
+    for library in libraries:
+        assert component(path) in ONLY_IN[library], library
+
+
+IMPORT_EVERYTHING = """
+import jax
+
+def settings():
+    return dict(jax.config.values)
+
+before = settings()
+import importlib, pkgutil, sesamo_jax
+names = [m.name for m in pkgutil.walk_packages(sesamo_jax.__path__, "sesamo_jax.")]
+for name in names:
+    importlib.import_module(name)
+assert len(names) > 30, names
+after = settings()
+assert before == after, {k: after[k] for k in after if after[k] != before.get(k)}
+# Still possible only while no device has been touched, as for jax.distributed.
+jax.config.update("jax_num_cpu_devices", 2)
+assert jax.device_count("cpu") == 2
+"""
+
+
+def test_importing_everything_changes_no_jax_configuration_and_prints_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_EVERYTHING], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_public_names_are_there():
+    for name in sesamo_jax.__all__:
+        assert getattr(sesamo_jax, name).__doc__, name
+    assert sorted(sesamo_jax.__all__, key=str.lower) == sorted(
+        set(sesamo_jax.__all__), key=str.lower
+    )

@@ -1,0 +1,181 @@
+"""Numbers as text, means over seeds, and the printed report."""
+
+import numpy as np
+import pytest
+
+from sesamo_jax.summary import AGGREGATED, aggregate, format_report, value_error
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.951, 0.003, "0.951(3)"),
+        (0.9512, 0.0031, "0.951(3)"),
+        (4.09231, 0.00274, "4.092(3)"),
+        (-1.5, 0.25, "-1.5(2)"),
+        (-0.40837, 0.0046, "-0.408(5)"),
+        (3.0, 2.4, "3(2)"),
+        # A leading 1 keeps two digits of the error.
+        (0.951, 0.0123, "0.951(12)"),
+        (0.951, 0.01, "0.951(10)"),
+        (0.951, 0.0149, "0.951(15)"),
+        (0.951, 0.0194, "0.951(19)"),
+        (2.0, 1.24, "2.0(12)"),
+        # Rounding the error into the next decade, or away from a leading 1.
+        (0.951, 0.0196, "0.95(2)"),
+        (0.95123, 0.0096, "0.951(10)"),
+        (0.95123, 0.00096, "0.9512(10)"),
+        (0.95123, 0.0094, "0.951(9)"),
+        (12.34, 0.96, "12.3(10)"),
+        # Errors of ten and more are whole numbers.
+        (123.4, 12.3, "123(12)"),
+        (1234.4, 9.7, "1234(10)"),
+        (1234.4, 34.0, "1230(30)"),
+        (-1234.4, 123.0, "-1230(120)"),
+        (1234.4, 96.0, "1230(100)"),
+        # Nothing to say about the error.
+        (0.5, 0.0, "0.5"),
+        (0.123456789, None, "0.123457"),
+        (2.0, float("nan"), "2"),
+        (2.0, float("inf"), "2"),
+        (None, None, "-"),
+        (None, 0.1, "-"),
+        # A value far below its error, and one far above.
+        (0.0001, 0.03, "0.00(3)"),
+        (0.9999995, 2e-7, "0.9999995(2)"),
+    ],
+)
+def test_value_error(value, error, text):
+    assert value_error(value, error) == text
+
+
+def entry(**changes):
+    """Return one seed's entry, as a run writes it."""
+    scalars = dict.fromkeys(AGGREGATED, 0.5)
+    errors = {f"{name}_error": 0.01 for name in ("ess", "forward_ess", "log_z", "elbo")}
+    return {
+        "seed": 0,
+        **scalars,
+        **errors,
+        "kl_error": None,
+        "sectors": [0.25, 0.75],
+        "sectors_error": [0.01, 0.01],
+        "sectors_reweighted": [0.31, 0.69],
+        "sectors_reweighted_error": [0.02, 0.02],
+        "sectors_expected": [0.3, 0.7],
+        "sectors_expected_error": [0.0, 0.0],
+        "observables": {"energy": {"mean": 2.5, "error": 0.04}},
+        "steps": 100,
+        "samples_drawn": 6400,
+        "compile_seconds": 1.5,
+        "nonfinite_steps": 0,
+    } | changes
+
+
+def metrics(seeds, **exact):
+    return {
+        "target": "wells",
+        "method": "sesamo",
+        "modulation": "learned",
+        "density": "strict",
+        "preset": "smoke",
+        "seeds": seeds,
+        "aggregate": aggregate(seeds),
+        "exact": {"log_z": None, "observables": {}} | exact,
+    }
+
+
+def test_aggregate_of_one_seed_shows_the_estimates_own_error():
+    total = aggregate([entry(ess=0.912, ess_error=0.003)])
+    assert total["ess"] == {"mean": 0.912, "std": None, "text": "0.912(3)"}
+    assert total["energy"] == {"mean": 2.5, "std": None, "text": "2.50(4)"}
+    assert total["leak"]["text"] == "0.5"
+
+
+def test_aggregate_of_seeds_shows_their_spread():
+    values = [0.90, 0.94, 0.98]
+    energies = [{"energy": {"mean": mean, "error": 9.0}} for mean in (1.0, 2.0, 6.0)]
+    total = aggregate(
+        [
+            entry(ess=ess, ess_error=7.0, observables=energy)
+            for ess, energy in zip(values, energies, strict=True)
+        ]
+    )
+    assert total["ess"]["mean"] == pytest.approx(0.94)
+    assert total["ess"]["std"] == pytest.approx(0.04)
+    assert total["ess"]["text"] == "0.94(4)"
+    assert total["energy"]["mean"] == pytest.approx(3.0)
+    assert total["energy"]["std"] == pytest.approx(np.std([1, 2, 6], ddof=1))
+
+
+def test_aggregate_of_a_quantity_that_one_seed_lacks_is_nothing():
+    total = aggregate([entry(), entry(elbo=None, elbo_error=None)])
+    assert total["elbo"] == {"mean": None, "std": None, "text": "-"}
+    assert total["ess"]["mean"] == 0.5
+
+
+def test_array_observables_have_no_aggregate():
+    observables = {
+        "correlator": {"mean": [1.0, 0.5], "error": [0.1, 0.1]},
+        "energy": {"mean": 2.5, "error": 0.04},
+    }
+    seeds = [entry(observables=observables)]
+    assert "correlator" not in aggregate(seeds)
+    report = format_report(metrics(seeds))
+    assert "energy" in report
+    assert "correlator" not in report
+
+
+def rows(report):
+    """Return the report's words by the name that begins a line."""
+    table = {}
+    for line in report.splitlines():
+        name, *words = line.split() or [""]
+        table.setdefault(name, words)
+    return table
+
+
+def test_report_never_shows_the_ess_alone():
+    seeds = [entry(ess=0.91, leak=0.07, log_z=4.1)]
+    report = format_report(metrics(seeds, log_z=4.05, observables={"energy": 2.4}))
+    table = rows(report)
+    assert table["ESS"] == ["0.910(10)", "1"]
+    assert table["leak"] == ["0.07"]
+    assert table["log"] == ["Z", "4.100(10)", "4.05"]
+    assert table["energy"] == ["2.50(4)", "2.4"]
+    assert table["0"] == ["0.250(10)", "0.31(2)", "0.30000"]
+    assert table["1"] == ["0.750(10)", "0.69(2)", "0.70000"]
+    first = report.splitlines()[0]
+    for word in ("wells", "sesamo", "learned", "strict", "smoke", "1 seed"):
+        assert word in first
+
+
+def test_report_of_several_seeds_shows_means_and_the_worst_skip_count():
+    seeds = [
+        entry(ess=0.90, sectors=[0.2, 0.8]),
+        entry(ess=0.96, sectors=[0.3, 0.7], nonfinite_steps=4),
+    ]
+    report = format_report(metrics(seeds))
+    table = rows(report)
+    assert table["ESS"][0] == "0.93(4)"
+    assert table["0"][0] == "0.25(7)"
+    assert "2 seed(s)" in report
+    assert "mean(std over seeds)" in report
+    assert "4 skipped" in report
+
+
+def test_expectations_with_an_error_show_it():
+    seeds = [entry(sectors_expected=[0.301, 0.699], sectors_expected_error=[0.004] * 2)]
+    assert rows(format_report(metrics(seeds)))["0"][2] == "0.301(4)"
+
+
+def test_report_of_what_does_not_exist_is_a_dash():
+    nothing = dict.fromkeys(("ess", "forward_ess", "log_z", "elbo", "kl", "leak"))
+    seeds = [entry(**nothing, max_weight_share=None, sectors=None, observables={})]
+    unmodulated = metrics(seeds) | {"modulation": None}
+    report = format_report(unmodulated)
+    table = rows(report)
+    assert table["ESS"] == ["-", "1"]
+    assert table["leak"] == ["-"]
+    assert "sector" not in table
+    assert "wells: sesamo, density" in report
