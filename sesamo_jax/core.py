@@ -73,7 +73,7 @@ class FiniteSymmetry(Symmetry, Protocol):
         ...
 
 
-def finite(symmetry: Symmetry) -> FiniteSymmetry:
+def as_finite(symmetry: Symmetry) -> FiniteSymmetry:
     """Return the symmetry, now known to be finite.
 
     Raises:

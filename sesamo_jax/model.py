@@ -18,7 +18,7 @@ from sesamo_jax.core import (
     Params,
     Samples,
     Target,
-    finite,
+    as_finite,
 )
 from sesamo_jax.density import orbit
 from sesamo_jax.modulation import ExactLaw, Law, build_law
@@ -83,7 +83,7 @@ def build_model(target: Target, config: Config) -> Model:
         law = build_law(config.modulation, target)
     elif config.method == "canonicalization":
         assert target.symmetry is not None  # `complete` has refused targets without
-        folded = finite(target.symmetry)
+        folded = as_finite(target.symmetry)
         law = ExactLaw(folded)
     return _assemble(FlowDensity(base, bijection, unit, folded), law, shape, dtype)
 
@@ -175,7 +175,7 @@ def _assemble(
     def log_prob_orbit(params: Params, x: Array) -> Array:
         return orbit(
             x,
-            finite(symmetry),
+            as_finite(symmetry),
             lambda y: flow_log_prob_event(params, y),
             lambda x: law_apply(params, x, method="log_probs_into"),
         )

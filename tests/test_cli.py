@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sesamo_jax import runs
+from sesamo_jax.config import complete
 from sesamo_jax.presets import PRESETS
 from sesamo_jax.targets import TARGETS
 
@@ -146,9 +148,11 @@ def test_wrong_usage_is_one_line_and_writes_nothing(
 
 
 def saved_run(script, folder, *arguments):
-    """Make a folder that holds the configuration of a run."""
+    """Make a folder that holds the completed configuration of a run, as runs do."""
     options = script.parse(list(arguments))
     run = script.resolve(options.target, options.preset, script.settings(options))
+    target = run.target.build(run.target_name)
+    run = replace(run, config=complete(run.config, target))
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(script.to_json(run)))
 
@@ -162,9 +166,7 @@ def saved_run(script, folder, *arguments):
 )
 def test_a_folder_in_use_is_left_alone(arguments, words, main, script, tmp_path):
     base = ["--target", "gmm", "--preset", "smoke"]
-    # What `complete` fills in is in the file as well.
-    filled = ["--set", "base.variance=1.0", "--objective", "reverse_kl"]
-    saved_run(script, tmp_path / "run", *base, *filled)
+    saved_run(script, tmp_path / "run", *base)
     code, out, err = main(*base, "--output", "run", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("run.py: output folder run ")

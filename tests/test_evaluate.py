@@ -195,7 +195,9 @@ def test_an_untrained_model_is_weighed_without_bias(key):
     deviation = ratio["mean"] - exact.observables["breaking_ratio"]
     assert abs(deviation) < SIGMAS * ratio["error"]
     deviation = np.array(out["sectors_reweighted"]) - exact.sectors
-    assert np.all(np.abs(deviation) < SIGMAS * np.array(out["sectors_reweighted_error"]))
+    assert np.all(
+        np.abs(deviation) < SIGMAS * np.array(out["sectors_reweighted_error"])
+    )
     # Seen from samples of the target, the same overlap.
     error = np.hypot(out["forward_ess_error"], out["ess_error"])
     assert error < 0.05

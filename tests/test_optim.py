@@ -56,16 +56,12 @@ def test_plateau_takes_improvements_below_one_part_in_ten_thousand_for_none():
 
 def test_plateau_starts_counting_again_after_an_improvement():
     values = [7.0, 7.0, 7.0, 6.0, 6.0, 6.0, 6.0]
-    np.testing.assert_allclose(
-        rates(plateau(), values), [0.1] * 6 + [0.05], rtol=1e-6
-    )
+    np.testing.assert_allclose(rates(plateau(), values), [0.1] * 6 + [0.05], rtol=1e-6)
 
 
 def test_plateau_compares_with_the_best_value_not_the_last():
     values = [5.0, 9.0, 8.0, 7.0]
-    np.testing.assert_allclose(
-        rates(plateau(), values), [0.1] * 3 + [0.05], rtol=1e-6
-    )
+    np.testing.assert_allclose(rates(plateau(), values), [0.1] * 3 + [0.05], rtol=1e-6)
 
 
 def test_cosine_falls_from_the_peak_to_zero():
@@ -135,9 +131,7 @@ def test_members_of_an_ensemble_have_schedules_and_guards_of_their_own():
     optimizer = build_optimizer(plateau())
     params = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), PARAMS)
     state = jax.vmap(optimizer.init)(params)
-    update = jax.jit(
-        jax.vmap(lambda g, s, p, v: optimizer.update(g, s, p, value=v))
-    )
+    update = jax.jit(jax.vmap(lambda g, s, p, v: optimizer.update(g, s, p, value=v)))
     grads = jax.tree.map(jnp.ones_like, params)
     grads = {**grads, "b": grads["b"].at[2].set(jnp.nan)}
     for step in range(6):

@@ -351,9 +351,7 @@ def test_a_line_that_a_crash_cut_short_does_not_stop_resume(
     assert without(history(path), "seconds") == expected
 
 
-def test_checkpoints_remember_the_seconds_spent(
-    tmp_path, monkeypatch, without_figures
-):
+def test_checkpoints_remember_the_seconds_spent(tmp_path, monkeypatch, without_figures):
     original, saved = Checkpoints.save, []
 
     def save(checkpoints, states, seconds):
@@ -446,9 +444,7 @@ def test_a_wrong_configuration_writes_nothing(tmp_path, name, settings):
     assert contents(tmp_path) == []
 
 
-def test_an_empty_folder_and_resume_before_the_start_are_fine(
-    tmp_path, monkeypatch
-):
+def test_an_empty_folder_and_resume_before_the_start_are_fine(tmp_path, monkeypatch):
     class Enough(Exception):
         pass
 
@@ -518,9 +514,7 @@ def test_a_target_without_exact_values(tmp_path, monkeypatch):
     assert execute(run, tmp_path / "run", resume=True) == metrics
 
 
-def test_a_run_whose_weights_are_not_numbers_ends_with_a_report(
-    tmp_path, monkeypatch
-):
+def test_a_run_whose_weights_are_not_numbers_ends_with_a_report(tmp_path, monkeypatch):
     monkeypatch.setitem(TARGETS, "ridge", Ridge(edge=1.0))
     settings = OWN | {"training.steps": 2, "training.chunk": 1}
     metrics = execute(resolve("ridge", "smoke", settings), tmp_path / "run")

@@ -66,6 +66,7 @@ def test_seeds_are_kept():
         ("flow.activation", "tanh", "tanh"),
         ("method", "realnvp", "realnvp"),
         ("density", "cell", "cell"),
+        ("density", "none", None),
     ],
 )
 def test_text_is_converted_to_the_type_of_the_field(name, text, value):
@@ -246,17 +247,30 @@ def test_a_preset_does_not_force_its_flow_sizes_on_another_flow(monkeypatch):
 # JSON
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", TARGETS)
+def through_json(tree):
+    return json.loads(json.dumps(tree, allow_nan=False))
+
+
+every_preset = pytest.mark.parametrize("preset", PRESETS)
+every_target = pytest.mark.parametrize("name", TARGETS)
+
+
+@every_preset
+@every_target
 def test_a_run_survives_json(name, preset):
-    settings = {"training.steps": 17, "base.variance": 2.5, "method": "realnvp"}
+    settings = {"training.steps": 17, "method": "realnvp"}
     run = resolve(name, preset, settings, seed=4, seeds=2)
-    text = json.dumps(to_json(run), allow_nan=False)
-    assert from_json(json.loads(text)) == run
-    completed = replace(run, config=complete(run.config, run.target.build(name)))
-    text = json.dumps(to_json(completed), allow_nan=False)
-    assert from_json(json.loads(text)) == completed
-    assert difference(json.loads(text), to_json(completed)) is None
+    assert from_json(through_json(to_json(run))) == run
+
+
+@every_preset
+@every_target
+def test_a_completed_run_survives_json_and_is_recognised(name, preset):
+    run = resolve(name, preset, {"base.variance": 2.5})
+    run = replace(run, config=complete(run.config, run.target.build(name)))
+    tree = through_json(to_json(run))
+    assert difference(tree, to_json(run)) is None
+    assert from_json(tree) == run
 
 
 def test_a_user_defined_target_survives_json(monkeypatch):
@@ -270,10 +284,10 @@ def test_a_user_defined_target_survives_json(monkeypatch):
             raise NotImplementedError
 
     monkeypatch.setitem(TARGETS, "own", Own())
-    run = resolve("own", settings={"target.mass": "0.5"})
-    text = json.dumps(to_json(run))
-    assert from_json(json.loads(text)) == run
-    assert difference(json.loads(text), to_json(run)) is None
+    run = resolve("own", settings={"target.mass": "0.5", "density": "cell"})
+    tree = through_json(to_json(run))
+    assert from_json(tree) == run
+    assert difference(tree, to_json(run)) is None
 
 
 def test_difference_names_the_setting_and_both_values():
@@ -301,6 +315,7 @@ def test_complete_fills_what_depends_on_the_target():
     config = complete(Config(), hubbard)
     assert config.base.variance == pytest.approx(10.0)
     assert config.training.objective == "reverse_kl"
+    assert config.density == "orbit"
     learned = complete(Config(modulation="learned"), hubbard)
     assert learned.training.objective == "rao_blackwell"
     # The law is not in use, whatever it is set to.
@@ -311,6 +326,7 @@ def test_complete_fills_what_depends_on_the_target():
 
 def test_complete_leaves_what_was_set():
     config = Config(
+        density="strict",
         base=BaseConfig(variance=7.0),
         training=TrainingConfig(objective="self_reparam"),
     )
@@ -328,6 +344,10 @@ def evaluation(**fields):
 WRONG = {
     "method": (Config(method="flow"), "unknown method 'flow'; known: sesamo"),
     "density": (Config(density="all"), "unknown density 'all'; known: orbit"),
+    "base": (
+        Config(base=BaseConfig(kind="uniform")),
+        "unknown base.kind 'uniform'; known: gaussian",
+    ),
     "objective": (
         training(objective="kl"),
         "unknown training.objective 'kl'; known: reverse_kl",
@@ -398,6 +418,42 @@ def test_a_wrong_configuration_is_refused(config, words):
     assert "\n" not in str(error.value)
 
 
+CONTINUOUS = {
+    "method": (Config(method="canonicalization"), "defined for finite groups"),
+    "density": (Config(density="orbit"), "density 'orbit' sums over a finite group"),
+    "strict": (Config(density="strict"), "density 'strict' sums over a finite group"),
+    "training density": (
+        training(density="orbit"),
+        "training.density 'orbit' sums over a finite group",
+    ),
+    "objective": (
+        training(objective="rao_blackwell"),
+        "training.objective 'rao_blackwell' sums over a finite group",
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "words"), CONTINUOUS.values(), ids=CONTINUOUS)
+def test_what_needs_a_list_of_elements_is_refused_for_a_continuous_group(config, words):
+    with pytest.raises(ValueError, match="has a continuous symmetry, and") as error:
+        complete(config, build_target("phi4_complex"))
+    assert words in str(error.value)
+
+
+def test_complete_picks_what_a_continuous_group_allows():
+    target = build_target("phi4_complex")
+    config = complete(Config(), target)
+    assert (config.density, config.training.objective) == ("cell", "reverse_kl")
+    learned = complete(Config(modulation="learned"), target)
+    assert learned.training.objective == "reinforce"
+
+
+def test_hmc_on_a_slice_is_refused():
+    target = build_target("phi4_complex", space="aligned")
+    with pytest.raises(ValueError, match="set target.space to 'full'"):
+        complete(Config(method="hmc"), target)
+
+
 # The remaining numbers of `TrainingConfig` reach the optimiser, which has its own
 # limits: 0 < decay < 1, and a floor that is not negative and below the peak.
 @pytest.mark.parametrize(
@@ -442,3 +498,15 @@ def test_a_wrong_target_parameter_is_refused_by_name(name, fields, words):
     with pytest.raises(ValueError, match="target|borders") as error:
         build_target(name, **fields)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["8,4", "(8, 4)", "[8, 4]", [8, 4], (8, 4)])
+def test_extents_are_integers_with_commas(text):
+    run = resolve("phi4_real", settings={"target.shape": text})
+    assert run.target.shape == (8, 4)
+
+
+@pytest.mark.parametrize("text", ["8x4", "", "8,4.5", 8])
+def test_wrong_extents_are_named(text):
+    with pytest.raises(ValueError, match="target.shape=.* must be integers such as"):
+        resolve("phi4_real", settings={"target.shape": text})

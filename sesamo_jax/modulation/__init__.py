@@ -1,6 +1,6 @@
 """Modulation laws p_S(u | y), one per file, and the function that picks one."""
 
-from sesamo_jax.core import Target, finite
+from sesamo_jax.core import Target, as_finite
 from sesamo_jax.modulation.circle import (
     CircleExactLaw,
     CircleHeatBathLaw,
@@ -54,10 +54,10 @@ def build_law(name: str, target: Target) -> Law:
             f"{MAX_ENUMERATED_ORDER} are supported, use a smaller group"
         )
     if name == "heat_bath":
-        return HeatBathLaw(finite(symmetry), target.action)
+        return HeatBathLaw(as_finite(symmetry), target.action)
     if name == "exact":
-        return ExactLaw(finite(symmetry))
-    return LearnedLaw(finite(symmetry), target.dtype)
+        return ExactLaw(as_finite(symmetry))
+    return LearnedLaw(as_finite(symmetry), target.dtype)
 
 
 def _build_circle_law(name: str, symmetry: U1, target: Target) -> CircleLaw:
