@@ -43,10 +43,13 @@ class PenaltyConfig:
     Attributes:
         amplitude: A, in units of the action; 0 switches the penalty off.
         sharpness: B, per unit of x.
+        final: amplitude that A has fallen to, linearly, half way through training; kept
+            high to the end, the penalty dents the density along the cell's border.
     """
 
     amplitude: float = 100.0
     sharpness: float = 0.2
+    final: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -293,6 +296,7 @@ def _check_numbers(config: Config) -> None:
         "training.clip_norm": training.clip_norm,
         "penalty.amplitude": config.penalty.amplitude,
         "penalty.sharpness": config.penalty.sharpness,
+        "penalty.final": config.penalty.final,
         "evaluation.keep": evaluation.keep,
     }
     for name, value in not_negative.items():

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from sesamo_jax.core import Array
 
 
-def penalty(margins: Array, amplitude: float, sharpness: float) -> Array:
+def penalty(margins: Array, amplitude: Array | float, sharpness: float) -> Array:
     """Return Lambda = sum over borders of A sigmoid(B lambda) for lambda > 0, else 0.
 
     It jumps from 0 to A/2 on the border, and its gradient, A B / 4 there, fades as

@@ -56,6 +56,7 @@ PAPER: Preset = [
             "base.whiten": False,
             "penalty.amplitude": 1000.0,
             "penalty.sharpness": 100.0,
+            "penalty.final": 1000.0,
             "training.steps": 10_000,
             "training.batch_size": 8000,
             "training.learning_rate": 5e-4,

@@ -58,7 +58,12 @@ class FitResult(NamedTuple):
 
 
 def batch_loss(
-    model: Model, target: Target, config: Config, params: Params, key: Key
+    model: Model,
+    target: Target,
+    config: Config,
+    params: Params,
+    key: Key,
+    amplitude: Array | float,
 ) -> tuple[Array, dict[str, Array]]:
     """Return the loss of one batch and its metrics, all scalars.
 
@@ -78,7 +83,7 @@ def batch_loss(
     margins = model.margins(samples.y)
     lam = jnp.zeros(margins.shape[:-1], margins.dtype)
     if training.density == "cell":
-        lam = penalty(margins, config.penalty.amplitude, config.penalty.sharpness)
+        lam = penalty(margins, amplitude, config.penalty.sharpness)
     if training.objective == "self_reparam":
         loss = objectives.self_reparam(log_w, lam, training.gamma)
     elif training.objective == "reinforce":
@@ -117,6 +122,18 @@ def _log_weights(
     return -actions - samples.log_q
 
 
+def penalty_amplitude(config: Config, step: Array) -> Array:
+    """Return A at a step: from `amplitude` linearly to `final` half way, then constant.
+
+    A large A chooses the cell. Kept on, it presses the density down along the cell's
+    border, where the orbit density then misses mass of the target; with none at all,
+    cell accounting rewards leaking, by log(1 + leak), which A > 2 outweighs.
+    """
+    start, end = config.penalty.amplitude, config.penalty.final
+    progress = jnp.minimum(2 * step / config.training.steps, 1.0)
+    return start + (end - start) * progress
+
+
 def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainState:
     """Return the initial states of several seeds, stacked along a leading axis."""
     optimizer = build_optimizer(config.training)
@@ -144,7 +161,8 @@ def build_chunk(
 
     def step(state: TrainState) -> tuple[TrainState, dict[str, Array]]:
         key = jax.random.fold_in(state.key, state.step)
-        (_, metrics), grads = value_and_grad(state.params, key)
+        amplitude = penalty_amplitude(config, state.step)
+        (_, metrics), grads = value_and_grad(state.params, key, amplitude)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params, value=metrics["loss_std"]
         )

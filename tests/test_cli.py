@@ -319,7 +319,7 @@ def test_wrong_usage_of_the_script_itself(tmp_path):
 
 
 def test_a_stopped_run_is_continued_by_resume(tmp_path):
-    steps = 5000
+    steps = 3000
     arguments = [*SMALL, "--steps", str(steps)]
     process = start(tmp_path, *arguments)
     lines = tmp_path / "run" / "history.csv"
@@ -332,7 +332,7 @@ def test_a_stopped_run_is_continued_by_resume(tmp_path):
     code, out, err = finish(process)
     assert (code, out) == (1, ""), err
     stopped = re.fullmatch(
-        r"run.py: stopped at step (\d+) of 5000; continue with --output run --resume\n",
+        r"run.py: stopped at step (\d+) of 3000; continue with --output run --resume\n",
         err,
     )
     assert stopped, err

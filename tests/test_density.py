@@ -107,13 +107,13 @@ class Case:
         """The partition function by quadrature."""
         return self.integral(lambda x: -self.action(x))
 
-    def nodes(self, limit, count):
-        points, volume = grid(limit, count)
-        return jnp.asarray(points.reshape(-1, *self.target.event_shape)), volume
-
-    def integral(self, log_density, count=POINTS):
-        points, volume = self.nodes(LIMIT, count)
-        return float(jnp.sum(jnp.exp(log_density(points)))) * volume
+    def integral(self, log_density, turn=0.0):
+        """Integrate over a grid, rotated so that no edge runs along its axes."""
+        points, volume = grid(LIMIT, POINTS)
+        cos, sin = np.cos(turn), np.sin(turn)
+        points = points @ np.array([[cos, sin], [-sin, cos]])
+        x = jnp.asarray(points.reshape(-1, *self.target.event_shape))
+        return float(jnp.sum(jnp.exp(log_density(x)))) * volume
 
     def weights(self, density):
         return np.exp(-self.actions - self.accounted[density])
@@ -149,10 +149,9 @@ def test_log_prob_integrates_to_one(name):
 def test_log_prob_of_a_folded_base_integrates_to_one(name):
     """Its edges, g of the cell's borders, cost the trapezoidal rule its precision."""
     case = CASES[name]
-    np.testing.assert_allclose(case.integral(case.log_prob, 2 * POINTS), 1, atol=3e-3)
-    np.testing.assert_allclose(
-        case.integral(case.flow_log_prob, 2 * POINTS), 1, atol=3e-3
-    )
+    for log_density in (case.log_prob, case.flow_log_prob):
+        total = case.integral(log_density, turn=0.3)
+        np.testing.assert_allclose(total, 1, atol=2e-3)
 
 
 @every_modulated
@@ -187,7 +186,7 @@ def test_cell_weights_of_a_deformed_cell_count_what_it_covers(name):
         reached = case.flow_log_prob(y) > -jnp.inf
         return jnp.where(reached, -folded_action(y), -jnp.inf)
 
-    expected = case.integral(jax.jit(log_integrand), 2 * POINTS)
+    expected = case.integral(jax.jit(log_integrand), turn=0.3)
     assert abs(expected / case.z - 1) > 0.02
     weights = case.weights("cell")
     error = np.std(weights) / np.sqrt(DRAWS)

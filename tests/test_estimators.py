@@ -165,6 +165,15 @@ def test_weights_that_determine_nothing_give_nan(log_w):
     assert np.isnan(estimators.reweighted_sector_shares(sectors, 2, log_w)).all()
 
 
+def test_one_sample_has_a_value_and_no_error():
+    log_w = np.array([0.3])
+    expected = {"ess": 1.0, "forward_ess": 1.0, "log_z": 0.3, "elbo": 0.3}
+    for name, value in expected.items():
+        estimate = getattr(estimators, name)(log_w)
+        assert estimate.mean == pytest.approx(value)
+        assert np.isnan(estimate.error)
+
+
 def test_sector_shares_count_samples():
     shares = estimators.sector_shares(np.array([2, 0, 0, 2, 2, 2, 0, 2]), 4)
     assert [share.mean for share in shares] == [3 / 8, 0, 5 / 8, 0]

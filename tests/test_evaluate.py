@@ -131,6 +131,14 @@ def test_array_and_derived_observables():
     assert out["double"]["error"] == pytest.approx(2 * error)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 # Drawing, from an untrained model: a wide Gaussian modulated by the heat bath.
 
 N = 1001

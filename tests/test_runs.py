@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax import Target, runs
+from sesamo_jax import Target, plots, runs
 from sesamo_jax.checkpoint import Checkpoints
 from sesamo_jax.results import RunFolder
 from sesamo_jax.runs import Stopped, UsageError, execute
@@ -529,3 +529,17 @@ def test_a_preset_is_recorded_as_it_was_resolved():
     run = replace(plain_run(), preset="smoke")
     assert to_json(run)["preset"] == "smoke"
     assert to_json(run)["flow"]["name"] == "realnvp"
+
+
+def test_figures_do_without_kept_samples(finished):
+    path, metrics = finished
+    with np.load(path / "samples.npz") as file:
+        arrays = dict(file)
+    for name in ("x", "log_w"):
+        arrays[name] = arrays[name][:, :0]
+    for figure in (
+        plots.density_figure(arrays, metrics),
+        plots.weights_figure(arrays, metrics),
+    ):
+        assert figure.axes
+        plots.plt.close(figure)

@@ -294,20 +294,21 @@ def wells_config(**training):
     )
 
 
-@pytest.mark.parametrize("objective", ["rao_blackwell", "reinforce", "self_reparam"])
-def test_a_learned_law_finds_the_masses_of_the_wells(objective):
+# Largest deviation of any member. The sum over u has no noise of its own, and the
+# gamma term's noise moves the flow as well, at times out of its cell.
+SPREAD = {"rao_blackwell": 0.002, "reinforce": 0.02, "self_reparam": 0.2}
+
+
+@pytest.mark.parametrize(("objective", "spread"), SPREAD.items())
+def test_a_learned_law_finds_the_masses_of_the_wells(objective, spread):
     config = wells_config(objective=objective, learning_rate=0.02, steps=250, chunk=250)
     target = wells()
-    model = build_model(target, config)
-    seeds = 8
-    result = fit(model, target, config, seeds)
+    result = fit(build_model(target, config), target, config, seeds=8)
     logits = result.params["modulation"]["params"]["logits"]
-    masses = np.asarray(jax.nn.softmax(logits.reshape(seeds, 2))[:, 0])
-    assert np.all(masses > 0.7)
-    # The last steps average over some ten batches; the rest is noise over seeds.
-    error = masses.std(ddof=1) / np.sqrt(seeds)
-    assert error < 0.02
-    assert abs(masses.mean() - WEIGHT) < SIGMAS * error + 1e-3
+    masses = np.asarray(jax.nn.softmax(logits.reshape(8, 2))[:, 0])
+    # The law starts at one half.
+    assert np.all(np.abs(masses - WEIGHT) < spread)
+    assert abs(np.median(masses) - WEIGHT) < 0.01
 
 
 COMBINATIONS = [
