@@ -19,7 +19,7 @@ lint: $(BIN)/.installed  ## style and types
 	$(BIN)/mypy
 
 test: lint  ## style, types, tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 format: $(BIN)/.installed  ## put the code in order
 	$(BIN)/ruff check --fix .

@@ -68,7 +68,8 @@ class TrainingConfig:
         objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
             else `reverse_kl`.
         gamma: weight of log Z-hat in `self_reparam`.
-        gradient: `path` (log q at fixed flow parameters, through x only) or `total`.
+        gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
+            None takes `path` where it is unbiased, that is except for canonicalization.
         density: accounting of the training weights, `cell` (with penalty) or `orbit`.
         chunk: steps per compiled call, between two lines of the history.
     """
@@ -83,7 +84,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     objective: str | None = None
     gamma: float = 0.5
-    gradient: str = "path"
+    gradient: str | None = None
     density: str = "cell"
     chunk: int = 50
 
@@ -219,6 +220,16 @@ def complete(config: Config, target: Target) -> Config:
         raise ValueError(
             "canonicalization draws no u to sum over: use objective 'reverse_kl'"
         )
+    if training.gradient is None:
+        folded = config.method == "canonicalization"
+        training = replace(training, gradient="total" if folded else "path")
+    if config.method == "canonicalization" and training.gradient == "path":
+        # Folded at the cell's border, q~ has an edge that moves with the parameters,
+        # and the score that the path gradient leaves out no longer has zero mean.
+        raise ValueError(
+            "canonicalization's density ends at an edge that the flow moves, where the "
+            "path gradient is biased: use gradient 'total'"
+        )
     if config.method == "canonicalization" and base.mean != 0:
         raise ValueError(
             f"base.mean={base.mean}: canonicalization needs a base that the symmetry "
@@ -260,7 +271,7 @@ def _check_choices(config: Config) -> None:
         "density": (config.density, (None, *DENSITIES)),
         "base.kind": (config.base.kind, BASES),
         "training.objective": (config.training.objective, (None, *OBJECTIVES)),
-        "training.gradient": (config.training.gradient, GRADIENTS),
+        "training.gradient": (config.training.gradient, (None, *GRADIENTS)),
         "training.schedule": (config.training.schedule, SCHEDULES),
         "training.density": (config.training.density, ("cell", "orbit")),
     }

@@ -26,7 +26,8 @@ def make_figures(folder: RunFolder) -> list[str]:
         figures["weights.png"] = lambda: weights_figure(arrays, metrics)
     if folder.history_path.exists():
         history = folder.read_history()
-        figures["ess.png"] = lambda: ess_figure(history, metrics)
+        accounting = folder.read("config.json")["training"]["density"]
+        figures["ess.png"] = lambda: ess_figure(history, metrics, accounting)
     if "grid_axis" in arrays:
         figures["density.png"] = lambda: density_figure(arrays, metrics)
     if metrics["seeds"][0]["sectors"] is not None:
@@ -75,8 +76,13 @@ def density_figure(
     return figure
 
 
-def ess_figure(history: Mapping[str, np.ndarray], metrics: Mapping[str, Any]) -> Figure:
-    """1 - ESS of the training batches against time and samples, all seeds (Fig. 9)."""
+def ess_figure(
+    history: Mapping[str, np.ndarray], metrics: Mapping[str, Any], accounting: str
+) -> Figure:
+    """1 - ESS of the training batches against time and samples, all seeds (Fig. 9).
+
+    In `cell` accounting single leaked samples carry large weights: the spikes.
+    """
     figure, axes = plt.subplots(
         1, 2, figsize=(9, 3.8), sharey=True, layout="constrained"
     )
@@ -92,7 +98,7 @@ def ess_figure(history: Mapping[str, np.ndarray], metrics: Mapping[str, Any]) ->
         panel.set_yscale("log")
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
-    axes[0].set_ylabel("1 - ESS of training batches")
+    axes[0].set_ylabel(f"1 - ESS of training batches ({accounting})")
     figure.suptitle(
         f"{_title(metrics)}, {seeds} seed(s) and their mean; "
         f"final ESS ({metrics['density']}) {metrics['aggregate']['ess']['text']}"
@@ -149,8 +155,8 @@ def sectors_figure(metrics: Mapping[str, Any]) -> Figure:
     panel.set_xticks(position)
     panel.set_xlabel("symmetry sector")
     panel.set_ylabel("probability")
-    panel.set_ylim(bottom=0)
-    panel.legend()
+    panel.set_ylim(0, 1.2 * panel.get_ylim()[1])
+    panel.legend(loc="upper center", ncols=3)
     leak = metrics["aggregate"]["leak"]["text"]
     panel.set_title(f"{_title(metrics)}, leak {leak}")
     return figure

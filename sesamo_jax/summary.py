@@ -22,12 +22,15 @@ AGGREGATED = (
 def value_error(value: float | None, error: float | None) -> str:
     """Return value(error) as in 0.951(3): the error in units of the last digit.
 
-    Two digits of the error are kept if the first is 1.
+    Two digits of the error are kept if the first is 1. Errors below 1e-9 are written
+    out, as in 6e-35 +- 2e-34.
     """
     if value is None:
         return "-"
     if error is None or not isfinite(error) or error <= 0:
         return f"{value:.6g}"
+    if error < 1e-9:
+        return f"{value:.1g} +- {error:.1g}"
     digits = -floor(log10(error))
     if round(error * 10**digits) == 10:  # 0.96 rounds up into the next decade
         digits -= 1

@@ -66,7 +66,7 @@ class GaussianMixture:
             noise = jax.random.normal(noise_key, (n, 2), dtype)
             return jnp.asarray(means, dtype)[mode] + noise
 
-        mean_x = np.round(weights @ means, 12)  # an exact 0 without a tilt
+        mean_x = np.round(weights @ means, 12) + 0.0  # exactly 0 without a tilt
         return Target(
             name=name,
             event_shape=(2,),
