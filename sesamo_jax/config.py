@@ -69,7 +69,8 @@ class TrainingConfig:
             else `reverse_kl`.
         gamma: weight of log Z-hat in `self_reparam`.
         gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
-            None takes `path` where it is unbiased, that is except for canonicalization.
+            None takes `path` where it is unbiased: except for canonicalization and the
+            objective `self_reparam`.
         density: accounting of the training weights, `cell` (with penalty) or `orbit`.
         chunk: steps per compiled call, between two lines of the history.
     """
@@ -221,8 +222,16 @@ def complete(config: Config, target: Target) -> Config:
             "canonicalization draws no u to sum over: use objective 'reverse_kl'"
         )
     if training.gradient is None:
-        folded = config.method == "canonicalization"
-        training = replace(training, gradient="total" if folded else "path")
+        biased = (
+            config.method == "canonicalization" or training.objective == "self_reparam"
+        )
+        training = replace(training, gradient="total" if biased else "path")
+    if training.objective == "self_reparam" and training.gradient == "path":
+        # The score left out has zero mean under q, but log Z-hat averages it under p.
+        raise ValueError(
+            "the path gradient is biased for objective 'self_reparam': use gradient "
+            "'total', or objective 'rao_blackwell'"
+        )
     if config.method == "canonicalization" and training.gradient == "path":
         # Folded at the cell's border, q~ has an edge that moves with the parameters,
         # and the score that the path gradient leaves out no longer has zero mean.

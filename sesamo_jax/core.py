@@ -167,11 +167,20 @@ class Target:
                 f"target {self.name!r}: event_shape {self.event_shape} must have "
                 "positive extents"
             )
-        if jnp.dtype(self.dtype) == np.float64 and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
-            raise ValueError(
-                f"target {self.name!r} needs float64: call "
-                "jax.config.update('jax_enable_x64', True) before building it"
-            )
+        require_precision(self.name, self.dtype)
+
+
+def require_precision(name: str, dtype: Any) -> None:
+    """Raise ValueError unless JAX computes in this floating type as it is set up."""
+    if dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(
+            f"target {name!r}: dtype {dtype} must be 'float32' or 'float64'"
+        )
+    if dtype == jnp.float64 and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise ValueError(
+            f"target {name!r} needs float64: call "
+            "jax.config.update('jax_enable_x64', True) before building it"
+        )
 
 
 class Samples(NamedTuple):

@@ -117,7 +117,7 @@ def _assemble(
 ) -> Model:
     """Return the batched functions; each event function below is vmapped once."""
     symmetry = law.symmetry
-    elements = jnp.arange(symmetry.order or 0)
+    elements = jnp.arange(symmetry.order or 0, dtype=jnp.int32)
 
     # Linen types what `apply` returns as if it always held variables too.
     def flow_apply(params: Params, *args: Array, method: str) -> Any:

@@ -16,14 +16,20 @@ def log_mean_exp(log_values: Array, axis: int | None = None) -> Array:
     return logsumexp(log_values, axis=axis) - jnp.log(count)
 
 
-def batch_ess(log_w: Array) -> Array:
-    """Return the effective sample size per sample, mean(w)^2 / mean(w^2), a scalar.
+def batch_ess(log_w: Array, log_share: Array | None = None) -> Array:
+    """Return the effective sample size per sample, E[w]^2 / E[w^2], a scalar.
 
     The estimate of one batch inside a jitted program; `estimators.ess` is the one with
     an error.
 
-    Numerics: in logs, 2 log mean w - log mean w^2 is shift invariant and cannot
-    overflow; rounding can lift it above log 1, hence the minimum.
+    Args:
+        log_w: log weights.
+        log_share: log probabilities to average them with; None for equal ones.
+
+    Numerics: in logs, 2 log E[w] - log E[w^2] is shift invariant and cannot overflow;
+    rounding can lift it above log 1, hence the minimum.
     """
-    log_ess = 2 * log_mean_exp(log_w) - log_mean_exp(2 * log_w)
+    if log_share is None:
+        log_share = jnp.full_like(log_w, -jnp.log(log_w.size))
+    log_ess = 2 * logsumexp(log_share + log_w) - logsumexp(log_share + 2 * log_w)
     return jnp.exp(jnp.minimum(log_ess, 0.0))

@@ -90,14 +90,18 @@ def batch_loss(
         loss = objectives.reinforce(log_w, lam, samples.log_p_u)
     elif over_images:
         loss = objectives.rao_blackwell(log_w, lam, samples.log_p_u)
-        log_w = jnp.sum(jnp.exp(samples.log_p_u) * log_w, axis=1)
     else:
         loss = objectives.reverse_kl(log_w, lam)
+    log_share, log_z, terms = None, log_mean_exp(log_w), -log_w
+    if over_images:
+        log_share = samples.log_p_u - jnp.log(training.batch_size)
+        log_z = jax.nn.logsumexp(log_share + log_w)
+        terms = -jnp.sum(jnp.exp(samples.log_p_u) * log_w, axis=1)
     metrics = {
         "loss": loss,
-        "loss_std": jnp.std(lam - log_w),
-        "ess": batch_ess(log_w),
-        "log_z": log_mean_exp(log_w),
+        "loss_std": jnp.std(lam + terms),
+        "ess": batch_ess(log_w, log_share),
+        "log_z": log_z,
         "leak": jnp.mean(leaked(margins), dtype=log_w.dtype),
     }
     return loss, metrics

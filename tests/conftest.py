@@ -1,6 +1,6 @@
-"""Session set-up shared by all tests.
+"""Set-up shared by all tests.
 
-The whole session runs with 64-bit floats enabled, as the Hubbard determinant needs
+All tests run with 64-bit floats enabled, as the Hubbard determinant needs
 them. The float32 path is exercised by tests that name the dtype explicitly; importing
 the package changes no configuration, so it must be set here.
 """

@@ -42,6 +42,18 @@ def grid(limit, points, dimension=2):
     return np.stack(axes, axis=-1).reshape(-1, dimension), step**dimension
 
 
+def quadrature(target, limit, points):
+    """Return log Z, sector masses, normalised weights and nodes on a product grid."""
+    dimension = int(np.prod(target.event_shape))
+    nodes, volume = grid(limit, points, dimension)
+    x = nodes.reshape(-1, *target.event_shape)
+    weights = np.exp(-np.asarray(jax.jit(jax.vmap(target.action))(x))) * volume
+    sector = np.asarray(jax.jit(jax.vmap(target.symmetry.sector))(x))
+    z = weights.sum()
+    masses = np.bincount(sector, weights / z, target.symmetry.order)
+    return np.log(z), masses, weights / z, nodes
+
+
 def random_params(init, rng, gain=1.0):
     """Return parameters shaped like those of `init()`, all of them random.
 

@@ -14,14 +14,12 @@ import pytest
 from helpers import assert_counts, assert_mean, grid, random_params
 from tolerances import F64
 
-from sesamo_jax.bases import Gaussian
-from sesamo_jax.canonical import canonicalize, folded_log_prob
 from sesamo_jax.config import BaseConfig, Config
 from sesamo_jax.core import Target
 from sesamo_jax.density import leaked, log_q
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.model import FlowDensity, build_model
-from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
+from sesamo_jax.model import build_model
+from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard import Hubbard
 
@@ -273,53 +271,6 @@ def test_images_hold_every_element_of_each_orbit(name, key):
     strict = log_q(case.model, case.params, images, "strict")
     expected = np.where(outside[:, None], np.inf, images.log_q)
     np.testing.assert_allclose(strict, expected, atol=F64)
-
-
-FOLDED = {
-    "z2-sub-cell": Z2((2,), cell=(1,)),
-    "cyclic": Cyclic(5),
-    "flips": sign_flips((1, 2), [[0], [1]], exact_global_flip=True),
-}
-
-
-@pytest.mark.parametrize("symmetry", FOLDED.values(), ids=FOLDED)
-def test_canonicalization_commutes_with_the_group(symmetry, rng):
-    """Eqs. 7 to 10: x(T z) = T x(z), whatever the flow in between does."""
-    shape = getattr(symmetry, "event_shape", (2,) if symmetry.order == 5 else (1, 2))
-    base = Gaussian(shape, variance=2.0, dtype=jnp.float64)
-    flow = FlowDensity(base, SMOOTH.build(shape, jnp.float64), 1.3, symmetry)
-    init = partial(flow.init, jax.random.key(0), jnp.zeros(shape), method="draw")
-    params = random_params(init, rng)
-
-    @jax.jit
-    def transform(noise):
-        y, log_density, sector = flow.apply(params, noise, method="draw")
-        return y, log_density, symmetry.act(sector, y)[0]
-
-    noise = rng.normal(size=shape)
-    y, log_density, x = transform(noise)
-    assert np.max(np.abs(x - noise * 2.0**0.5)) > 0.05
-    for g in range(symmetry.order):
-        moved = transform(symmetry.act(g, noise)[0])
-        np.testing.assert_allclose(moved[0], y, atol=F64)
-        np.testing.assert_allclose(moved[1], log_density, atol=F64)
-        np.testing.assert_allclose(moved[2], symmetry.act(g, x)[0], atol=F64)
-    recomputed = flow.apply(params, y, method="log_prob")
-    np.testing.assert_allclose(recomputed, log_density, atol=F64)
-
-
-@pytest.mark.parametrize("symmetry", FOLDED.values(), ids=FOLDED)
-def test_canonicalize_splits_a_point_into_cell_and_sector(symmetry, rng):
-    shape = getattr(symmetry, "event_shape", (2,) if symmetry.order == 5 else (1, 2))
-    base = Gaussian(shape, variance=2.0, dtype=jnp.float64)
-    for z in rng.normal(size=(10, *shape)):
-        folded, sector = canonicalize(symmetry, z)
-        assert np.all(symmetry.margins(folded) < 0)
-        np.testing.assert_allclose(symmetry.act(sector, folded)[0], z, atol=F64)
-        expected = base.log_prob(z) + np.log(symmetry.order)
-        density = partial(folded_log_prob, symmetry, base.log_prob)
-        np.testing.assert_allclose(density(folded), expected, atol=F64)
-        assert (density(z) == -np.inf) == (sector != 0)
 
 
 def test_base_mean_and_unit_enter_the_density():

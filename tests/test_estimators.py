@@ -8,7 +8,7 @@ from sesamo_jax import estimators
 
 # Log-normal weights, log w ~ N(0, S^2) under q: everything is known in closed form.
 S = 0.5
-REPEATS, SAMPLES = 200, 2000
+REPEATS, SAMPLES = 600, 2000
 # Under q an observable v = log w has mean 0, under p mean S^2.
 EXACT = {"ess": np.exp(-(S**2)), "log_z": S**2 / 2, "reweighted": S**2}
 

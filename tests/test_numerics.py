@@ -68,9 +68,9 @@ def test_batch_ess_allows_zero_weights():
 
 
 def test_batch_ess_never_exceeds_one():
-    # Without its bound rounding lifts one of these above 1.
-    for value in np.linspace(0.1, 900, 50):
-        for n in (3, 7, 1000):
+    # Rounding, at worst in the last digit of 1800, lifts some of these logs above 0.
+    for value in np.linspace(0.1, 900, 60):
+        for n in (3, 50):
             result = batch_ess(jnp.full(n, value, jnp.float32))
             assert 1 - 1e-3 < result <= 1
 

@@ -1,4 +1,4 @@
-"""Group law, cells and borders of every symmetry, and what targets claim of them."""
+"""Group law, cells and borders of every finite symmetry."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,11 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tolerances import F32, F64
+from tolerances import F64
 
 from sesamo_jax.symmetries import Z2, Cyclic, Product, Trivial, sign_flips
-from sesamo_jax.targets import TARGETS
-from sesamo_jax.targets.hubbard import Hubbard
 
 
 @dataclass(frozen=True)
@@ -266,39 +264,3 @@ def test_printed_borders_vanish_at_39_6_degrees_and_overlap_the_neighbours(rng):
 def test_impossible_groups_are_refused_by_name_and_value(build, message):
     with pytest.raises(ValueError, match=message):
         build()
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_actions_are_invariant_under_exact_factors_and_no_others(name, rng):
-    target = TARGETS[name].build(name)
-    factors = getattr(target.symmetry, "factors", None)
-    if not factors:
-        pytest.skip("no finite group")
-    scale = target.prior_variance**0.5
-    x = rng.normal(0, scale, (20, *target.event_shape)).astype(target.dtype)
-    action = jax.jit(jax.vmap(target.action))
-    before, n = action(x), len(factors)
-    tolerance = F32 if target.dtype == np.float32 else F64
-    for index, factor in enumerate(factors):
-        digits = [np.arange(factor.order) if i == index else 0 for i in range(n)]
-        elements = np.ravel_multi_index(digits, [f.order for f in factors])
-        moved = jax.vmap(lambda x: images(target.symmetry, x))(x)[:, elements[1:]]
-        scaled = np.abs(jax.vmap(action)(moved) - before[:, None])
-        changes = np.max(scaled / (1 + np.abs(before[:, None])), axis=0)
-        if factor.broken:
-            assert min(changes) > 10 * tolerance
-        else:
-            assert max(changes) < tolerance
-
-
-@pytest.mark.parametrize("time_slices", [1, 2])
-def test_hubbard_action_keeps_the_global_flip_and_breaks_every_site_flip(
-    time_slices, rng
-):
-    target = Hubbard(u=3.0, sites=3, time_slices=time_slices).build()
-    x = jnp.asarray(rng.normal(0, 2, target.event_shape))
-    action = jax.jit(target.action)
-    before = action(x)
-    np.testing.assert_allclose(action(-x), before, rtol=F64)
-    for site in range(3):
-        assert abs(action(x.at[:, site].multiply(-1)) - before) > 0.01

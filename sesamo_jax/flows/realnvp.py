@@ -50,6 +50,8 @@ class RealNVPConfig:
                 raise ValueError(
                     f"flow.{field}={getattr(self, field)} must be positive"
                 )
+        if self.layers < 0:
+            raise ValueError(f"flow.layers={self.layers} must not be negative")
         for field, known in (("activation", tuple(ACTIVATIONS)), ("init", INITS)):
             if getattr(self, field) not in known:
                 raise ValueError(

@@ -5,6 +5,7 @@ A law is the conditional p_S(u | y) with which x = T_u y is chosen (eqs. 12-16).
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from sesamo_jax.core import Array, FiniteSymmetry, Key
 
@@ -30,4 +31,4 @@ class FiniteLaw(nn.Module):
         """Draw u given one event y and return u and log p_S(u | y)."""
         log_probs = self.log_probs(y)
         u = jax.random.categorical(key, jax.lax.stop_gradient(log_probs))
-        return u, log_probs[u]
+        return u.astype(jnp.int32), log_probs[u]

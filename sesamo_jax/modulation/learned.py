@@ -1,11 +1,11 @@
 """The paper's law for broken symmetries: a learned categorical over the group."""
 
+from math import log
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from sesamo_jax.core import Array
 from sesamo_jax.modulation.finite import FiniteLaw
@@ -35,7 +35,7 @@ class LearnedLaw(FiniteLaw):
     def log_probs(self, y: Array) -> Array:
         """Return log p_S(u), which does not depend on y."""
         orders = tuple(factor.order for factor in self.symmetry.factors)
-        uniform = np.log(self.symmetry.order / self.logits.size)
+        uniform = log(self.symmetry.order / self.logits.size)
         learned = jax.nn.log_softmax(self.logits.ravel()).reshape(self.logits.shape)
         return jnp.broadcast_to(learned - uniform, orders).ravel()
 

@@ -1,6 +1,7 @@
 """Rotations of a two-dimensional vector by multiples of 2 pi / M."""
 
 from dataclasses import dataclass
+from math import cos, pi, sin, tan
 
 import jax.numpy as jnp
 import numpy as np
@@ -72,10 +73,10 @@ class Cyclic:
 
     def margins(self, y: Array) -> Array:
         """Return lambda_-, lambda_+ (eqs. 34, 35), shape (2,)."""
-        half = np.pi / self.rotations
+        half = pi / self.rotations
         if self.borders == "eq35":
-            along, across = np.tan(half), 1 / (1 + np.tan(half)) ** 2
+            along, across = tan(half), 1 / (1 + tan(half)) ** 2
         else:
-            along, across = np.sin(half), np.cos(half)
+            along, across = sin(half), cos(half)
         sides = np.array([-across, across])
         return -along * y[0] + jnp.asarray(sides, y.dtype) * y[1]
