@@ -1,5 +1,7 @@
 """Saving and restoring: training states and trained parameters, through orbax."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,12 @@ class Checkpoints:
         if step == self.latest_step():
             return
         tree = {"states": _without_key(states), "seconds": seconds}
-        self._manager.save(step, args=ocp.args.StandardSave(tree))
+        try:
+            self._manager.save(step, args=ocp.args.StandardSave(tree))
+        except ValueError as error:  # tensorstore's word for a full disk
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
     def restore(self, like: TrainState) -> tuple[TrainState, dict[str, float]]:
         """Return the last states and seconds.

@@ -5,10 +5,12 @@ and which seeds. A None stands for "what suits the target" until `complete` fill
 """
 
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from sesamo_jax.core import Target
 from sesamo_jax.density import DENSITIES
 from sesamo_jax.flows import FlowConfig, RealNVPConfig
+from sesamo_jax.modulation import LAWS
 from sesamo_jax.targets import TargetConfig
 
 METHODS = ("sesamo", "canonicalization", "realnvp", "hmc")
@@ -277,6 +279,7 @@ def _check_continuous(config: Config, target: Target) -> None:
 def _check_choices(config: Config) -> None:
     choices = {
         "method": (config.method, METHODS),
+        "modulation": (config.modulation, LAWS),
         "density": (config.density, (None, *DENSITIES)),
         "base.kind": (config.base.kind, BASES),
         "training.objective": (config.training.objective, (None, *OBJECTIVES)),
@@ -310,8 +313,8 @@ def _check_numbers(config: Config) -> None:
     if config.base.variance is not None:
         positive["base.variance"] = config.base.variance
     for name, value in positive.items():
-        if not value > 0:
-            raise ValueError(f"{name}={value} must be positive")
+        if not (value > 0 and isfinite(value)):
+            raise ValueError(f"{name}={value} must be positive and finite")
     not_negative = {
         "training.clip_norm": training.clip_norm,
         "penalty.amplitude": config.penalty.amplitude,
@@ -320,5 +323,15 @@ def _check_numbers(config: Config) -> None:
         "evaluation.keep": evaluation.keep,
     }
     for name, value in not_negative.items():
-        if not value >= 0:
-            raise ValueError(f"{name}={value} must not be negative")
+        if not (value >= 0 and isfinite(value)):
+            raise ValueError(f"{name}={value} must not be negative, and finite")
+    if not isfinite(training.gamma):
+        raise ValueError(f"training.gamma={training.gamma} must be finite")
+    if not 0 < training.decay < 1:
+        raise ValueError(f"training.decay={training.decay} must lie between 0 and 1")
+    floor = training.minimum_learning_rate
+    if not 0 <= floor <= training.learning_rate:
+        raise ValueError(
+            f"training.minimum_learning_rate={floor} must lie between 0 and the "
+            f"learning rate {training.learning_rate}"
+        )

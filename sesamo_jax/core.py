@@ -172,11 +172,15 @@ class Target:
 
 def require_precision(name: str, dtype: Any) -> None:
     """Raise ValueError unless JAX computes in this floating type as it is set up."""
-    if dtype not in (jnp.float32, jnp.float64):
+    try:
+        known = jnp.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
         raise ValueError(
             f"target {name!r}: dtype {dtype} must be 'float32' or 'float64'"
         )
-    if dtype == jnp.float64 and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+    if jnp.dtype(dtype) == np.float64 and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         raise ValueError(
             f"target {name!r} needs float64: call "
             "jax.config.update('jax_enable_x64', True) before building it"

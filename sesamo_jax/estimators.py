@@ -28,6 +28,8 @@ def _weights(log_w: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _standard_error(values: np.ndarray) -> float:
+    if len(values) < 2:
+        return np.nan
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 

@@ -50,7 +50,7 @@ def density_figure(
     """Exact density, model density and samples of the first seed (Figs. 3, 4)."""
     axis = arrays["grid_axis"]
     exact, model = arrays["grid_log_p"], arrays["grid_log_q"][0]
-    x = arrays["x"][0].reshape(len(arrays["x"][0]), -1)
+    x = arrays["x"][0].reshape(-1, 2)
     figure, axes = plt.subplots(
         1, 3, figsize=(10.5, 3.8), sharex=True, sharey=True, layout="constrained"
     )
@@ -135,7 +135,8 @@ def sectors_figure(metrics: Mapping[str, Any]) -> Figure:
         figsize=(max(5.0, 0.7 * order + 2), 3.8), layout="constrained"
     )
     if seeds[0]["sectors_expected"] is not None:
-        expected = np.mean([entry["sectors_expected"] for entry in seeds], axis=0)
+        columns = [entry["sectors_expected"] for entry in seeds]
+        expected = np.array(columns, float).mean(axis=0)
         panel.bar(position, expected, color="#e9ecef", ec="#adb5bd", label="expected")
     rows = {"sectors": ("samples", -0.15), "sectors_reweighted": ("reweighted", 0.15)}
     for name, (label, offset) in rows.items():

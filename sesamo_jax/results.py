@@ -89,11 +89,13 @@ class RunFolder:
                 writer.writerow([seed, *(_short(value) for value in values)])
 
     def truncate_history(self, step: int) -> None:
-        """Drop the lines beyond a step, which a resumed run will write again."""
+        """Drop lines beyond a step, which a resumed run writes again, and torn ones."""
         if not self.history_path.exists():
             return
         lines = self.history_path.read_text().splitlines(keepends=True)
-        kept = [line for line in lines[1:] if int(line.split(",")[1]) <= step]
+        commas = len(HISTORY) - 1
+        whole = [x for x in lines[1:] if x.endswith("\n") and x.count(",") == commas]
+        kept = [line for line in whole if int(line.split(",")[1]) <= step]
         temporary = self.history_path.with_suffix(".part")
         temporary.write_text("".join(lines[:1] + kept))
         os.replace(temporary, self.history_path)

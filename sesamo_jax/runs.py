@@ -124,8 +124,9 @@ def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResu
             show(row)
             final = int(row["step"][0]) == steps
             if final or stopped() or monotonic() - last_save > CHECKPOINT_SECONDS:
-                wall = {**spent, "wall": float(row["seconds"][0])}
-                checkpoints.save(states, wall)
+                compilation = spent["compile"] + float(row["compile_seconds"][0])
+                wall = float(row["seconds"][0])
+                checkpoints.save(states, {"wall": wall, "compile": compilation})
                 last_save = monotonic()
             if stopped() and not final:
                 raise Stopped(

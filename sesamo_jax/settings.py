@@ -1,5 +1,6 @@
 """From names, presets and `--set a.b=value` to a `Run`, and to JSON and back."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -43,8 +44,8 @@ def resolve(
         raise ValueError(unknown("preset", preset, PRESETS))
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1")
-    if seed < 0:
-        raise ValueError(f"seed={seed} must not be negative")
+    if seed < 0 or seed + seeds > 2**32:
+        raise ValueError(f"seed={seed} must be from 0 to 2^32 less the number of seeds")
     method = settings.get("method", Config.method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
@@ -79,7 +80,7 @@ def unknown(kind: str, name: Any, known: Any) -> str:
 def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
     section, _, field = name.partition(".")
     if section in SCALARS and not field:
-        tree[section] = _convert(name, value, str)
+        tree[section] = _convert(name, value, get_type_hints(Config)[name])
         return
     known = _field_types(tree)
     if name not in known:
@@ -134,13 +135,14 @@ def to_json(run: Run) -> dict[str, Any]:
     tree = asdict(run.config)
     tree["flow"] = {"name": run.flow_name, **tree["flow"]}
     target = {"name": run.target_name, **asdict(run.target)}  # type: ignore[call-overload]
-    return {
+    tree = {
         "target": target,
         "preset": run.preset,
         "seed": run.seed,
         "seeds": run.seeds,
         **tree,
     }
+    return json.loads(json.dumps(tree))  # as a file gives it back: tuples are lists
 
 
 def from_json(tree: Mapping[str, Any]) -> Run:

@@ -63,9 +63,11 @@ def batch_loss(
     config: Config,
     params: Params,
     key: Key,
-    amplitude: Array | float,
+    amplitude: Array | float | None = None,
 ) -> tuple[Array, dict[str, Array]]:
     """Return the loss of one batch and its metrics, all scalars.
+
+    `amplitude` is the penalty's A, None for the configured starting value.
 
     With the path gradient, log q~ is evaluated at fixed flow parameters, so that they
     act through y alone ("sticking the landing"): the part left out has zero mean, and
@@ -83,7 +85,10 @@ def batch_loss(
     margins = model.margins(samples.y)
     lam = jnp.zeros(margins.shape[:-1], margins.dtype)
     if training.density == "cell":
-        lam = penalty(margins, amplitude, config.penalty.sharpness)
+        start = config.penalty.amplitude
+        lam = penalty(
+            margins, start if amplitude is None else amplitude, config.penalty.sharpness
+        )
     if training.objective == "self_reparam":
         loss = objectives.self_reparam(log_w, lam, training.gamma)
     elif training.objective == "reinforce":
@@ -218,12 +223,19 @@ def fit(
 
     Returns:
         Final states, history and times.
+
+    Raises:
+        ValueError: if the states are of another number of seeds.
     """
     config = complete(config, target)
     if isinstance(seeds, int):
         seeds = range(seeds)
     if states is None:
         states = init_states(model, config, seeds)
+    if len(states.step) != len(seeds):
+        raise ValueError(
+            f"states hold {len(states.step)} seeds, but {len(seeds)} are asked for"
+        )
     # Donation would spoil a caller's own states, so the loop owns a copy.
     states = jax.tree.map(jnp.copy, states)
     start = time.perf_counter()
@@ -243,6 +255,7 @@ def fit(
         row["step"] = np.full(len(seeds), done)
         row["samples_drawn"] = row["step"] * config.training.batch_size
         row["seconds"] = np.full(len(seeds), wall)
+        row["compile_seconds"] = np.full(len(seeds), compile_seconds)
         rows.append(row)
         if on_chunk is not None:
             on_chunk(states, row)

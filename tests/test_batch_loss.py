@@ -60,7 +60,6 @@ def path_and_total(target, modulation, keys, seed, *, base, amplitude, **trainin
         ("heat_bath", "reverse_kl", "orbit"),
         ("learned", "rao_blackwell", "cell"),
         ("learned", "reinforce", "orbit"),
-        ("learned", "self_reparam", "cell"),
     ],
 )
 def test_path_and_total_gradients_have_the_same_mean(

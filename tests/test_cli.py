@@ -98,14 +98,11 @@ WRONG = {
         ["--target", "hubbard", "--set", "target.dtype=float32"],
         "target.dtype='float32': the Hubbard determinant",
     ),
-    "unknown precision": (
-        ["--target", "gmm", "--set", "target.dtype=double"],
-        "target.dtype='double'",
+    "low precision": (
+        ["--target", "gmm", "--set", "target.dtype=float16"],
+        "dtype float16 must be 'float32' or 'float64'",
     ),
-    "not a precision": (
-        ["--target", "gmm", "--set", "target.dtype=fine"],
-        "target.dtype='fine'",
-    ),
+    "unknown precision": (["--target", "gmm", "--set", "target.dtype=fine"], "fine"),
     "exact law": (
         ["--target", "gmm_broken", "--modulation", "exact"],
         "modulation 'exact' needs an invariant action",

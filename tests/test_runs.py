@@ -543,3 +543,24 @@ def test_figures_do_without_kept_samples(finished):
     ):
         assert figure.axes
         plots.plt.close(figure)
+
+
+class Unsaveable:
+    """What raises an error when NumPy asks for its values."""
+
+    def __array__(self, *arguments, **options):
+        raise Crash
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write("metrics.json", {"ess": 0.5})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.write("metrics.json", {"ess": float("nan")})
+    assert folder.read("metrics.json") == {"ess": 0.5}
+    assert folder.read("nothing.json") is None
+    folder.write_arrays("samples.npz", {"x": np.arange(3)})
+    with pytest.raises(Crash):
+        folder.write_arrays("samples.npz", {"x": np.zeros(5), "y": Unsaveable()})
+    with np.load(tmp_path / "samples.npz") as file:
+        np.testing.assert_array_equal(file["x"], [0, 1, 2])

@@ -316,6 +316,13 @@ def test_complete_fills_what_depends_on_the_target():
     assert config.base.variance == pytest.approx(10.0)
     assert config.training.objective == "reverse_kl"
     assert config.density == "orbit"
+    assert config.training.gradient == "path"
+    # Where the path gradient is biased, the other one is taken.
+    for biased in (
+        Config(method="canonicalization"),
+        training(objective="self_reparam"),
+    ):
+        assert complete(biased, hubbard).training.gradient == "total"
     learned = complete(Config(modulation="learned"), hubbard)
     assert learned.training.objective == "rao_blackwell"
     # The law is not in use, whatever it is set to.
@@ -328,7 +335,7 @@ def test_complete_leaves_what_was_set():
     config = Config(
         density="strict",
         base=BaseConfig(variance=7.0),
-        training=TrainingConfig(objective="self_reparam"),
+        training=TrainingConfig(objective="self_reparam", gradient="total"),
     )
     assert complete(config, build_target("gmm")) == config
 
@@ -402,6 +409,18 @@ WRONG = {
     "canonicalization draws no u": (
         replace(training(objective="rao_blackwell"), method="canonicalization"),
         "canonicalization draws no u",
+    ),
+    "path gradient of the gamma term": (
+        training(objective="self_reparam", gradient="path"),
+        "the path gradient is biased for objective 'self_reparam'",
+    ),
+    "path gradient of canonicalization": (
+        replace(training(gradient="path"), method="canonicalization"),
+        "path gradient is biased: use gradient 'total'",
+    ),
+    "final amplitude": (
+        Config(penalty=PenaltyConfig(final=-1.0)),
+        "penalty.final=-1.0 must not be negative",
     ),
     "canonicalization of an off-centre base": (
         Config(method="canonicalization", base=BaseConfig(mean=1.0)),
@@ -488,9 +507,9 @@ def test_a_method_that_needs_a_symmetry_says_so(method):
         ("hubbard", {"beta": float("nan")}, "target.beta=nan must be positive"),
         ("gmm", {"modes": 1}, "target.modes=1 must be at least 2"),
         ("gmm", {"radius": float("nan")}, "target.radius=nan must be positive"),
-        ("gmm", {"dtype": "float16"}, "target.dtype='float16'"),
-        ("gmm", {"dtype": "float"}, "target.dtype='float'"),
-        ("gmm", {"dtype": "double precision"}, "target.dtype='double precision'"),
+        ("gmm", {"dtype": "float16"}, "dtype float16 must be"),
+        ("gmm", {"dtype": "int32"}, "dtype int32 must be"),
+        ("gmm", {"dtype": "double precision"}, "double precision"),
         ("gmm", {"borders": "wrong"}, "borders='wrong'"),
     ],
 )

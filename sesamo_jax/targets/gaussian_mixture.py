@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import logsumexp
 
-from sesamo_jax.core import Array, Exact, Key, Target
+from sesamo_jax.core import Array, Exact, Key, Target, require_precision
 from sesamo_jax.symmetries import Cyclic
 
 
@@ -42,9 +42,10 @@ class GaussianMixture:
         Raises:
             ValueError: for fewer than two modes or a radius that is not positive.
         """
+        require_precision(name, self.dtype)
         if self.modes < 2:
             raise ValueError(f"target.modes={self.modes} must be at least 2")
-        if self.radius <= 0:
+        if not self.radius > 0:
             raise ValueError(f"target.radius={self.radius} must be positive")
         dtype = jnp.dtype(self.dtype)
         angles = 2 * np.pi * np.arange(self.modes) / self.modes

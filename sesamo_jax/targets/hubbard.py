@@ -99,7 +99,7 @@ class Hubbard:
 
     def _check(self) -> None:
         for field in ("u", "beta"):
-            if getattr(self, field) <= 0:
+            if not getattr(self, field) > 0:
                 raise ValueError(
                     f"target.{field}={getattr(self, field)} must be positive"
                 )
