@@ -3,11 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -35,8 +30,13 @@ def make_figures(folder: RunFolder) -> list[str]:
     for name, draw in figures.items():
         figure = draw()
         figure.savefig(folder.path / name, dpi=150)
-        plt.close(figure)
     return list(figures)
+
+
+def _panels(rows: int, columns: int, size: tuple, **shared: Any) -> tuple:
+    """Return a figure and its axes, without pyplot and its global state."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, **shared)
 
 
 def _title(metrics: Mapping[str, Any]) -> str:
@@ -51,9 +51,7 @@ def density_figure(
     axis = arrays["grid_axis"]
     exact, model = arrays["grid_log_p"], arrays["grid_log_q"][0]
     x = arrays["x"][0].reshape(-1, 2)
-    figure, axes = plt.subplots(
-        1, 3, figsize=(10.5, 3.8), sharex=True, sharey=True, layout="constrained"
-    )
+    figure, axes = _panels(1, 3, (10.5, 3.8), sharex=True, sharey=True)
     top = float(np.exp(exact.max()))
     for panel, log_density, name in (
         (axes[0], exact, "exact"),
@@ -83,9 +81,7 @@ def ess_figure(
 
     In `cell` accounting single leaked samples carry large weights: the spikes.
     """
-    figure, axes = plt.subplots(
-        1, 2, figsize=(9, 3.8), sharey=True, layout="constrained"
-    )
+    figure, axes = _panels(1, 2, (9, 3.8), sharey=True)
     seeds = history["ess"].shape[1]
     columns = {
         "seconds per seed, without compilation": history["seconds"] / seeds,
@@ -110,7 +106,7 @@ def weights_figure(
     arrays: Mapping[str, np.ndarray], metrics: Mapping[str, Any]
 ) -> Figure:
     """Histogram of log(w / Z-hat); a perfect model has all of it at 0."""
-    figure, panel = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
+    figure, panel = _panels(1, 1, (5.5, 3.8))
     for log_w, entry in zip(arrays["log_w"], metrics["seeds"], strict=True):
         finite = log_w[np.isfinite(log_w)]
         if entry["log_z"] is None or finite.size == 0:
@@ -131,9 +127,7 @@ def sectors_figure(metrics: Mapping[str, Any]) -> Figure:
     seeds = metrics["seeds"]
     order = len(seeds[0]["sectors"])
     position = np.arange(order)
-    figure, panel = plt.subplots(
-        figsize=(max(5.0, 0.7 * order + 2), 3.8), layout="constrained"
-    )
+    figure, panel = _panels(1, 1, (max(5.0, 0.7 * order + 2), 3.8))
     if seeds[0]["sectors_expected"] is not None:
         columns = [entry["sectors_expected"] for entry in seeds]
         expected = np.array(columns, float).mean(axis=0)

@@ -4,7 +4,6 @@ import time
 from functools import partial
 from typing import Any, NamedTuple
 
-import blackjax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,6 +42,8 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
     HMC moves continuously, so where sectors are separated by high action every chain
     stays in the one it fell into: sector shares then say where chains started.
     """
+    import blackjax  # here, since its import starts JAX's backend
+
     begin = time.perf_counter()
     start_key, tune_key, warm_key, run_key = jax.random.split(key, 4)
     shape = (config.chains, *target.event_shape)
