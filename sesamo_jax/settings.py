@@ -44,8 +44,10 @@ def resolve(
         raise ValueError(unknown("preset", preset, PRESETS))
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1")
-    if seed < 0 or seed + seeds > 2**32:
-        raise ValueError(f"seed={seed} must be from 0 to 2^32 less the number of seeds")
+    if seed < 0:
+        raise ValueError(f"seed={seed} must not be negative")
+    if seed + seeds > 2**32:
+        raise ValueError(f"seed={seed} must be below 2^32, with all seeds after it")
     method = settings.get("method", Config.method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))

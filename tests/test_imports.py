@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "canonical": {"core", "numerics"},
     "flows": {"core", "numerics"},
     "modulation": {"core", "numerics", "symmetries"},
-    "config": {"core", "density", "flows", "targets"},
+    "config": {"core", "density", "flows", "modulation", "targets"},
     "bases": {"core", "numerics", "config"},
     "model": {
         *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
