@@ -542,7 +542,6 @@ def test_figures_do_without_kept_samples(finished):
         plots.weights_figure(arrays, metrics),
     ):
         assert figure.axes
-        plots.plt.close(figure)
 
 
 class Unsaveable:
