@@ -6,20 +6,9 @@ from typing import Any
 import numpy as np
 
 from sesamo_jax.core import Target
-from sesamo_jax.estimators import Estimate, linearised
+from sesamo_jax.estimators import WITH_ERROR, WITHOUT_ERROR, Estimate, linearised
 from sesamo_jax.reference.autocorrelation import ChainEstimate, gamma_method
 from sesamo_jax.reference.hmc import Chains
-
-# What a chain, which has no density, cannot estimate.
-WITHOUT_DENSITY = (
-    "ess",
-    "forward_ess",
-    "log_z",
-    "elbo",
-    "kl",
-    "leak",
-    "max_weight_share",
-)
 
 
 def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
@@ -28,11 +17,9 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     Observables carry `tau_int`, in stored samples; sector shares are those of the
     chains, with errors that count every sample of a chain as its autocorrelation says.
     """
-    out: dict[str, Any] = {}
-    for name in WITHOUT_DENSITY:
-        out[name] = None
-        if name not in ("leak", "max_weight_share"):
-            out[f"{name}_error"] = None
+    # A chain has no density, hence no weights.
+    out: dict[str, Any] = dict.fromkeys((*WITH_ERROR, *WITHOUT_ERROR))
+    out |= dict.fromkeys(f"{name}_error" for name in WITH_ERROR)
     values = {k: np.asarray(v, np.float64) for k, v in chains.observables.items()}
     estimates = {k: gamma_method(v) for k, v in values.items() if v.ndim == 2}
     out["observables"] = {name: _entry(e) for name, e in estimates.items()}

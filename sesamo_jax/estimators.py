@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Names in `metrics.json` of what takes weights to estimate.
+WITH_ERROR = ("ess", "forward_ess", "log_z", "elbo", "kl")
+WITHOUT_ERROR = ("leak", "max_weight_share")
+
 
 class Estimate(NamedTuple):
     """A value and its standard error; NaN where the samples do not determine it."""

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax import estimators
-from sesamo_jax.config import Config, complete
+from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
 from sesamo_jax.density import leaked, log_q
 from sesamo_jax.estimators import Estimate
+from sesamo_jax.validation import complete
 
 
 class Draws(NamedTuple):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from sesamo_jax.bases import build_base
 from sesamo_jax.canonical import canonicalize, folded_log_prob
-from sesamo_jax.config import Config, complete
+from sesamo_jax.config import Config
 from sesamo_jax.core import (
     Array,
     FiniteSymmetry,
@@ -23,6 +23,7 @@ from sesamo_jax.core import (
 from sesamo_jax.density import orbit
 from sesamo_jax.modulation import ExactLaw, Law, build_law
 from sesamo_jax.symmetries import Trivial
+from sesamo_jax.validation import complete
 
 
 class FlowDensity(nn.Module):

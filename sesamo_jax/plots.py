@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sesamo_jax.results import RunFolder
 
-COLOURS = {"model": "#0b6e8a", "exact": "#d1495b", "neutral": "#8d99ae"}
+COLOURS = {"model": "#0b6e8a", "exact": "#d1495b"}
 
 
 def make_figures(folder: RunFolder) -> list[str]:

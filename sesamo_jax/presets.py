@@ -72,6 +72,17 @@ PAPER: Preset = [
     ({"target": "gmm"}, {"modulation": "exact", "target.borders": "eq35"}),
     ({"target": "gmm_broken"}, {"target.borders": "eq35"}),
     ({"target": "hubbard"}, {"training.steps": 6000}),
+    *[
+        (
+            {"target": target},
+            {"flow.width": 100, "training.steps": 400_000, "modulation": law} | space,
+        )
+        for target, law, space in (
+            ("phi4_real", "exact", {}),
+            ("phi4_complex", "exact", {"target.space": "aligned"}),
+            ("phi4_complex_broken", "learned", {"target.space": "aligned"}),
+        )
+    ],
     ({"target": "gmm", "method": "realnvp"}, {"base.variance": 20.0}),
     ({"target": "gmm_broken", "method": "realnvp"}, {"base.variance": 20.0}),
 ]

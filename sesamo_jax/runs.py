@@ -13,7 +13,7 @@ import numpy as np
 
 from sesamo_jax.chains import chain_report
 from sesamo_jax.checkpoint import Checkpoints
-from sesamo_jax.config import Run, complete
+from sesamo_jax.config import Run
 from sesamo_jax.core import Key, Model, Target
 from sesamo_jax.evaluate import build_draw, report
 from sesamo_jax.model import build_model
@@ -25,6 +25,7 @@ from sesamo_jax.results import RunFolder, environment
 from sesamo_jax.settings import difference, to_json
 from sesamo_jax.summary import aggregate
 from sesamo_jax.train import FitResult, TrainState, fit, init_states
+from sesamo_jax.validation import complete
 
 CHECKPOINT_SECONDS = 30.0
 GRID_POINTS = 201

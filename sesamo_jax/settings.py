@@ -81,18 +81,15 @@ def unknown(kind: str, name: Any, known: Any) -> str:
 
 def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
     section, _, field = name.partition(".")
-    if section in SCALARS and not field:
-        tree[section] = _convert(name, value, get_type_hints(Config)[name])
-        return
     known = _field_types(tree)
     if name not in known:
         raise ValueError(unknown("setting", name, known))
     converted = _convert(name, value, known[name])
-    tree[section] = replace(tree[section], **{field: converted})
+    tree[section] = replace(tree[section], **{field: converted}) if field else converted
 
 
 def _field_types(tree: dict[str, Any]) -> dict[str, Any]:
-    types: dict[str, Any] = {name: str for name in SCALARS}
+    types: dict[str, Any] = {name: get_type_hints(Config)[name] for name in SCALARS}
     for section, value in tree.items():
         if is_dataclass(value):
             hints = get_type_hints(type(value))

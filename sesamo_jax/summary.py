@@ -6,17 +6,9 @@ from typing import Any
 
 import numpy as np
 
-AGGREGATED = (
-    "ess",
-    "forward_ess",
-    "log_z",
-    "elbo",
-    "kl",
-    "leak",
-    "max_weight_share",
-    "wall_seconds",
-    "samples_drawn",
-)
+from sesamo_jax.estimators import WITH_ERROR, WITHOUT_ERROR
+
+AGGREGATED = (*WITH_ERROR, *WITHOUT_ERROR, "wall_seconds", "samples_drawn")
 
 
 def value_error(value: float | None, error: float | None) -> str:
@@ -114,12 +106,12 @@ def format_report(metrics: Mapping[str, Any]) -> str:
             f"acceptance {seeds[0]['acceptance']:.3f}"
         )
         return "\n".join(lines)
-    lines += [
+    lines.append(
         f"training, per seed: {total['wall_seconds']['mean']:.1f} s "
         f"(+ {seeds[0]['compile_seconds']:.1f} s compilation of the whole run), "
         f"{seeds[0]['samples_drawn']:,} samples in {seeds[0]['steps']:,} steps, "
-        f"{max(entry['nonfinite_steps'] for entry in seeds)} skipped as non-finite",
-    ]
+        f"{max(entry['nonfinite_steps'] for entry in seeds)} skipped as non-finite"
+    )
     return "\n".join(lines)
 
 

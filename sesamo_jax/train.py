@@ -11,12 +11,13 @@ import numpy as np
 import optax
 
 from sesamo_jax import objectives
-from sesamo_jax.config import Config, complete
+from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.density import leaked, log_q
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.optim import build_optimizer, nonfinite_steps
 from sesamo_jax.penalty import penalty
+from sesamo_jax.validation import complete
 
 
 class TrainState(NamedTuple):

@@ -12,13 +12,13 @@ from sesamo_jax.config import (
     EvaluationConfig,
     PenaltyConfig,
     TrainingConfig,
-    complete,
 )
 from sesamo_jax.core import Target
-from sesamo_jax.flows import FLOWS
+from sesamo_jax.flows import FLOWS, SliceCouplingConfig
 from sesamo_jax.presets import PRESETS
 from sesamo_jax.settings import difference, from_json, resolve, to_json
 from sesamo_jax.targets import TARGETS, build_target
+from sesamo_jax.validation import complete
 
 
 def get(run, name):
@@ -461,9 +461,10 @@ def test_what_needs_a_list_of_elements_is_refused_for_a_continuous_group(config,
 
 def test_complete_picks_what_a_continuous_group_allows():
     target = build_target("phi4_complex")
-    config = complete(Config(), target)
+    on_slice = Config(base=BaseConfig(kind="slice"), flow=SliceCouplingConfig())
+    config = complete(on_slice, target)
     assert (config.density, config.training.objective) == ("cell", "reverse_kl")
-    learned = complete(Config(modulation="learned"), target)
+    learned = complete(replace(on_slice, modulation="learned"), target)
     assert learned.training.objective == "reinforce"
 
 

@@ -22,11 +22,12 @@ from sesamo_jax import (
     build_model,
     fit,
 )
-from sesamo_jax.config import OBJECTIVES, complete
+from sesamo_jax.config import OBJECTIVES
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.train import batch_loss, init_states, penalty_amplitude
+from sesamo_jax.validation import complete
 
 SMALL = RealNVPConfig(couplings=2, layers=1, width=8)
 TINY = RealNVPConfig(couplings=1, layers=0, width=4)

@@ -1,5 +1,7 @@
 """U(1): the slice, its volume factor, circle laws, couplings and base."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from helpers import assert_mean, random_params
 from sesamo_jax import Config, Target, build_model
 from sesamo_jax.bases.slice import SliceGaussian, rice_log_prob
 from sesamo_jax.config import BaseConfig
-from sesamo_jax.flows import SliceCouplingConfig
+from sesamo_jax.flows import RealNVPConfig, SliceCouplingConfig
 from sesamo_jax.modulation.circle import (
     CircleExactLaw,
     CircleHeatBathLaw,
@@ -220,6 +222,22 @@ def test_what_needs_a_finite_group_is_refused(changes, phrase):
     )
     with pytest.raises(ValueError, match=phrase):
         build_model(build_target("phi4_complex"), config)
+
+
+@pytest.mark.parametrize(
+    ("target", "changes", "phrase"),
+    [
+        ("phi4_complex", {"base": BaseConfig()}, "base.kind='gaussian' leaves"),
+        ("phi4_complex", {"flow": RealNVPConfig()}, "flow RealNVPConfig leaves"),
+        ("phi4_complex", {"method": "realnvp"}, "on the U\\(1\\) slice only"),
+        ("gmm", {}, "on the U\\(1\\) slice only"),
+    ],
+)
+def test_what_leaves_the_slice_is_refused(target, changes, phrase):
+    """There y would count more dimensions than it has, and no weight would show it."""
+    config = Config(base=BaseConfig(kind="slice"), flow=SliceCouplingConfig())
+    with pytest.raises(ValueError, match=phrase):
+        build_model(build_target(target), replace(config, **changes))
 
 
 def test_slice_base_reports_the_density_it_samples(key):

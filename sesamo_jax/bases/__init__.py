@@ -12,11 +12,7 @@ __all__ = ["Gaussian", "SliceGaussian", "SpectralGaussian", "build_base"]
 
 
 def build_base(target: Target, config: BaseConfig) -> nn.Module:
-    """Return the base that a completed configuration describes for a target.
-
-    Raises:
-        ValueError: if the target does not suit the base.
-    """
+    """Return the base that a completed configuration describes for a target."""
     shape, dtype = target.event_shape, target.dtype
     if config.kind == "spectral":
         return harmonic_spectral_gaussian(target)

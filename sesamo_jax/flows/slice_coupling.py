@@ -7,7 +7,7 @@ On the n - 1 free directions the map has log|det| = sum log s + log mean(1 / s).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -23,6 +23,8 @@ from sesamo_jax.flows.conditioner import ACTIVATIONS
 @dataclass(frozen=True)
 class SliceCouplingConfig(CheckerboardConfig):
     """Sizes of a flow of slice couplings; fields as for the checkerboard flow."""
+
+    keeps_zero_mode: ClassVar[bool] = True
 
     def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
         """Return the flow for one event shape (*lattice, 2).

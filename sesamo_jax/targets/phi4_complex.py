@@ -51,7 +51,7 @@ class Phi4Complex:
                 unknown breaking term.
         """
         check_shape(self.shape)
-        if self.lam <= 0:
+        if not self.lam > 0:
             raise ValueError(
                 f"target.lam={self.lam} leaves the action without a lower bound: "
                 "it must be positive"

@@ -51,7 +51,7 @@ class Phi4Real:
         if self.mass2 is not None:
             hopping, quadratic = 2.0, 2 * len(self.shape) + self.mass2
         stable_gaussian = self.lam == 0 and quadratic > abs(hopping) * len(self.shape)
-        if self.lam <= 0 and not stable_gaussian:
+        if not self.lam > 0 and not stable_gaussian:
             raise ValueError(
                 f"target.lam={self.lam} leaves the action without a lower bound: "
                 "it must be positive"

@@ -1,0 +1,199 @@
+"""Checks of a configuration against a target, before any work starts."""
+
+from dataclasses import replace
+from math import isfinite
+
+from sesamo_jax.config import (
+    BASES,
+    GRADIENTS,
+    METHODS,
+    OBJECTIVES,
+    SCHEDULES,
+    Config,
+)
+from sesamo_jax.core import Target
+from sesamo_jax.density import DENSITIES
+from sesamo_jax.modulation import LAWS
+
+
+def complete(config: Config, target: Target) -> Config:
+    """Fill what depends on the target and check that everything fits together.
+
+    Raises:
+        ValueError: with one sentence naming the value and the remedy.
+    """
+    _check_choices(config)
+    _check_numbers(config)
+    modulated = config.method in ("sesamo", "canonicalization")
+    if modulated and target.symmetry is None:
+        raise ValueError(
+            f"method {config.method!r} needs a symmetry and target {target.name!r} "
+            "declares none: use method 'realnvp'"
+        )
+    if config.method == "hmc" and target.slice_shape is not None:
+        raise ValueError(
+            f"method 'hmc' samples all of space and target {target.name!r} lives on a "
+            "slice of it: set target.space to 'full'"
+        )
+    training, base = config.training, config.base
+    continuous = (
+        modulated and target.symmetry is not None and target.symmetry.order is None
+    )
+    if continuous:
+        _check_continuous(config, target)
+    learned = config.method == "sesamo" and config.modulation == "learned"
+    if training.objective is None:
+        unbiased = "reinforce" if continuous else "rao_blackwell"
+        objective = unbiased if learned else "reverse_kl"
+        training = replace(training, objective=objective)
+    if learned and training.objective == "reverse_kl":
+        raise ValueError(
+            "objective 'reverse_kl' gives a learned modulation no gradient (App. J): "
+            "use 'rao_blackwell', 'self_reparam' or 'reinforce'"
+        )
+    if training.objective == "rao_blackwell" and training.density == "orbit":
+        raise ValueError(
+            "objective 'rao_blackwell' sums over images in cell accounting: "
+            "set training.density to 'cell'"
+        )
+    if config.method == "canonicalization" and training.objective == "rao_blackwell":
+        raise ValueError(
+            "canonicalization draws no u to sum over: use objective 'reverse_kl'"
+        )
+    if training.gradient is None:
+        biased = (
+            config.method == "canonicalization" or training.objective == "self_reparam"
+        )
+        training = replace(training, gradient="total" if biased else "path")
+    if training.objective == "self_reparam" and training.gradient == "path":
+        # The score left out has zero mean under q, but log Z-hat averages it under p.
+        raise ValueError(
+            "the path gradient is biased for objective 'self_reparam': use gradient "
+            "'total', or objective 'rao_blackwell'"
+        )
+    if config.method == "canonicalization" and training.gradient == "path":
+        # Folded at the cell's border, q~ has an edge that moves with the parameters,
+        # and the score that the path gradient leaves out no longer has zero mean.
+        raise ValueError(
+            "canonicalization's density ends at an edge that the flow moves, where the "
+            "path gradient is biased: use gradient 'total'"
+        )
+    if config.method == "canonicalization" and base.mean != 0:
+        raise ValueError(
+            f"base.mean={base.mean}: canonicalization needs a base that the symmetry "
+            "leaves invariant, set base.mean to 0"
+        )
+    if base.kind == "gaussian" and base.variance is None:
+        base = replace(base, variance=float(target.prior_variance))
+    _check_slice(config, target, continuous)
+    density = config.density or ("cell" if continuous else "orbit")
+    return replace(config, training=training, base=base, density=density)
+
+
+def _check_slice(config: Config, target: Target, continuous: bool) -> None:
+    """Raise ValueError unless base and flow stay where the density of y is defined.
+
+    A group that acts on slices of the same space, U(1), takes y on the slice only: off
+    it, the density of x would be wrong without a sign of it.
+    """
+    needed = continuous and target.slice_shape is None
+    if needed and config.base.kind != "slice":
+        raise ValueError(
+            f"base.kind={config.base.kind!r} leaves the slice on which the symmetry of "
+            f"{target.name!r} acts: use 'slice'"
+        )
+    if needed and not getattr(config.flow, "keeps_zero_mode", False):
+        raise ValueError(
+            f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
+            f"of {target.name!r} acts: use flow.name=slice_coupling"
+        )
+    if config.base.kind == "slice" and not needed:
+        raise ValueError(
+            "base.kind='slice' is a density on the U(1) slice only: use 'gaussian' or "
+            f"'spectral' for method {config.method!r} on {target.name!r}"
+        )
+
+
+def _check_continuous(config: Config, target: Target) -> None:
+    """Raise ValueError for what needs a list of the group's elements."""
+    known = {
+        "method": config.method == "canonicalization",
+        "density": config.density in ("orbit", "strict"),
+        "training.density": config.training.density == "orbit",
+        "training.objective": config.training.objective == "rao_blackwell",
+    }
+    remedies = {
+        "method": "'canonicalization' is defined for finite groups: use 'sesamo'",
+        "density": f"{config.density!r} sums over a finite group: use 'cell', which is "
+        "exact on the slice",
+        "training.density": "'orbit' sums over a finite group: use 'cell'",
+        "training.objective": "'rao_blackwell' sums over a finite group: use "
+        "'reverse_kl' or 'reinforce'",
+    }
+    for name, wrong in known.items():
+        if wrong:
+            raise ValueError(
+                f"{target.name!r} has a continuous symmetry, and {name} "
+                f"{remedies[name]}"
+            )
+
+
+def _check_choices(config: Config) -> None:
+    choices = {
+        "method": (config.method, METHODS),
+        "modulation": (config.modulation, LAWS),
+        "density": (config.density, (None, *DENSITIES)),
+        "base.kind": (config.base.kind, BASES),
+        "training.objective": (config.training.objective, (None, *OBJECTIVES)),
+        "training.gradient": (config.training.gradient, (None, *GRADIENTS)),
+        "training.schedule": (config.training.schedule, SCHEDULES),
+        "training.density": (config.training.density, ("cell", "orbit")),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            names = ", ".join(option for option in known if option is not None)
+            raise ValueError(f"unknown {name} {value!r}; known: {names}")
+
+
+def _check_numbers(config: Config) -> None:
+    training, evaluation = config.training, config.evaluation
+    positive = {
+        "training.steps": training.steps,
+        "training.batch_size": training.batch_size,
+        "training.learning_rate": training.learning_rate,
+        "training.patience": training.patience,
+        "training.chunk": training.chunk,
+        "evaluation.samples": evaluation.samples,
+        "evaluation.batch_size": evaluation.batch_size,
+        "hmc.chains": config.hmc.chains,
+        "hmc.warmup": config.hmc.warmup,
+        "hmc.samples": config.hmc.samples,
+        "hmc.thinning": config.hmc.thinning,
+        "hmc.leapfrog_steps": config.hmc.leapfrog_steps,
+        "hmc.acceptance": config.hmc.acceptance,
+    }
+    if config.base.variance is not None:
+        positive["base.variance"] = config.base.variance
+    for name, value in positive.items():
+        if not (value > 0 and isfinite(value)):
+            raise ValueError(f"{name}={value} must be positive and finite")
+    not_negative = {
+        "training.clip_norm": training.clip_norm,
+        "penalty.amplitude": config.penalty.amplitude,
+        "penalty.sharpness": config.penalty.sharpness,
+        "penalty.final": config.penalty.final,
+        "evaluation.keep": evaluation.keep,
+    }
+    for name, value in not_negative.items():
+        if not (value >= 0 and isfinite(value)):
+            raise ValueError(f"{name}={value} must not be negative, and finite")
+    if not isfinite(training.gamma):
+        raise ValueError(f"training.gamma={training.gamma} must be finite")
+    if not 0 < training.decay < 1:
+        raise ValueError(f"training.decay={training.decay} must lie between 0 and 1")
+    floor = training.minimum_learning_rate
+    if not 0 <= floor <= training.learning_rate:
+        raise ValueError(
+            f"training.minimum_learning_rate={floor} must lie between 0 and the "
+            f"learning rate {training.learning_rate}"
+        )
