@@ -11,7 +11,7 @@ from sesamo_jax.density import DENSITIES
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.presets import PRESETS
 from sesamo_jax.runs import Stopped, execute
-from sesamo_jax.settings import resolve, to_json
+from sesamo_jax.settings import SECTIONS, resolve, to_json
 from sesamo_jax.summary import format_report
 from sesamo_jax.targets import TARGETS
 
@@ -97,7 +97,7 @@ def show_list() -> None:
         print(f"  {name:12} {values}")
     print("\nother fields (--set FIELD=VALUE), here at their defaults for gmm:")
     tree = to_json(resolve("gmm"))
-    for section in ("flow", "base", "penalty", "training", "evaluation", "hmc"):
+    for section in SECTIONS:
         values = ", ".join(f"{k}={v}" for k, v in tree[section].items())
         print(f"  {section}: {values}")
 

@@ -1,14 +1,24 @@
-"""The report of Markov chains, in the form of `evaluate.report`."""
+"""Reports of Markov chains and of populations, in the form of `evaluate.report`."""
 
-from math import isfinite
+from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
+from sesamo_jax import estimators
 from sesamo_jax.core import Target
-from sesamo_jax.estimators import WITH_ERROR, WITHOUT_ERROR, Estimate, linearised
+from sesamo_jax.estimators import (
+    WITH_ERROR,
+    WITHOUT_ERROR,
+    Estimate,
+    linearised,
+    number,
+    numbers,
+)
 from sesamo_jax.reference.autocorrelation import ChainEstimate, gamma_method
 from sesamo_jax.reference.hmc import Chains
+from sesamo_jax.reference.smc import Populations
 
 
 def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
@@ -17,9 +27,7 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     Observables carry `tau_int`, in stored samples; sector shares are those of the
     chains, with errors that count every sample of a chain as its autocorrelation says.
     """
-    # A chain has no density, hence no weights.
-    out: dict[str, Any] = dict.fromkeys((*WITH_ERROR, *WITHOUT_ERROR))
-    out |= dict.fromkeys(f"{name}_error" for name in WITH_ERROR)
+    out = _common(chains)
     values = {k: np.asarray(v, np.float64) for k, v in chains.observables.items()}
     estimates = {k: gamma_method(v) for k, v in values.items() if v.ndim == 2}
     out["observables"] = {name: _entry(e) for name, e in estimates.items()}
@@ -32,29 +40,82 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
         needed = {key: Estimate(*estimates[key][:2]) for key in inputs}
         mean, influence = linearised(function, values, needed)
         out["observables"][name] = _entry(gamma_method(influence)._replace(mean=mean))
-    out.update(_sectors(chains, target))
-    out["acceptance"] = chains.acceptance
-    out["step_size"] = chains.step_size
-    out["gradient_calls"] = chains.gradient_calls
+    counts = _counts(chains.sectors, target)
+    shares = None if counts is None else [gamma_method(count) for count in counts]
+    return out | _sectors(shares, target)
+
+
+def population_report(populations: Populations, target: Target) -> dict[str, Any]:
+    """Return the estimates of one seed under the names of `metrics.json`.
+
+    A population counts as one sample, its average over particles as the value and its
+    estimate of Z as the weight. Resampled particles are not independent; populations
+    are, and all errors are the spread between them, propagated linearly. Where the
+    estimates of Z differ by factors, it takes more particles to trust mean and error.
+    """
+    log_w, count = populations.log_z, len(populations.log_z)
+    # Deviations are from a mean of the same populations.
+    unbiased = sqrt(count / (count - 1))
+
+    def across(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        means, errors = estimators.reweighted_array(values, log_w)
+        return means, errors * unbiased
+
+    out = _common(populations)
+    log_z = estimators.log_z(log_w)
+    out["log_z"], out["log_z_error"] = map(number, log_z)
+    averages = {
+        name: np.asarray(values, np.float64).mean(axis=1)
+        for name, values in populations.observables.items()
+    }
+    out["observables"] = {
+        name: {"mean": numbers(mean), "error": numbers(error)}
+        for name, values in averages.items()
+        for mean, error in [across(values)]
+    }
+    for name, (inputs, function) in target.derived.items():
+        needed = {key: averages[key] for key in inputs}
+        mean, error = estimators.derived(function, needed, log_w)
+        out["observables"][name] = _entry(Estimate(mean, error * unbiased))
+    counts = _counts(populations.sectors, target)
+    shares = None
+    if counts is not None:
+        means, errors = across(np.stack(counts, axis=-1).mean(axis=1))
+        shares = [Estimate(*pair) for pair in zip(means, errors, strict=True)]
+    out["temperatures"] = populations.temperatures
+    return out | _sectors(shares, target)
+
+
+def _common(run: Chains | Populations) -> dict[str, Any]:
+    """Return the entries of any method without a model; what needs one is None."""
+    out: dict[str, Any] = dict.fromkeys((*WITH_ERROR, *WITHOUT_ERROR))
+    out |= dict.fromkeys(f"{name}_error" for name in WITH_ERROR)
+    for name in ("acceptance", "step_size", "gradient_calls", "energy_calls"):
+        out[name] = getattr(run, name)
     return out
 
 
-def _entry(estimate: ChainEstimate) -> dict[str, float | None]:
-    return {
-        name: float(value) if isfinite(value) else None
-        for name, value in estimate._asdict().items()
-    }
+def _entry(estimate: ChainEstimate | Estimate) -> dict[str, float | None]:
+    return {name: number(value) for name, value in estimate._asdict().items()}
 
 
-def _sectors(chains: Chains, target: Target) -> dict[str, Any]:
-    out: dict[str, Any] = {"sectors_expected": None, "sectors_expected_error": None}
+def _counts(sectors: np.ndarray | None, target: Target) -> list[np.ndarray] | None:
+    """Return, for every sector, 1.0 where a sample lies in it and 0.0 elsewhere."""
     order = None if target.symmetry is None else target.symmetry.order
-    if chains.sectors is None or order is None:
+    if sectors is None or order is None:
+        return None
+    return [(sectors == g).astype(float) for g in range(order)]
+
+
+def _sectors(
+    shares: Sequence[ChainEstimate | Estimate] | None, target: Target
+) -> dict[str, Any]:
+    out: dict[str, Any] = {"sectors_expected": None, "sectors_expected_error": None}
+    if shares is None:
         return out | {"sectors": None, "sectors_error": None}
-    shares = [gamma_method((chains.sectors == g).astype(float)) for g in range(order)]
-    out["sectors"] = [share.mean for share in shares]
-    out["sectors_error"] = [share.error for share in shares]
-    # Chains are unweighted: both columns of the report are the same.
+    out["sectors"] = [number(share.mean) for share in shares]
+    out["sectors_error"] = [number(share.error) for share in shares]
+    # Samples are unweighted: both columns of the report are the same.
     out["sectors_reweighted"] = out["sectors"]
     out["sectors_reweighted_error"] = out["sectors_error"]
     if target.exact.sectors is not None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from sesamo_jax.flows import FlowConfig, RealNVPConfig
 from sesamo_jax.targets import TargetConfig
 
-METHODS = ("sesamo", "canonicalization", "realnvp", "hmc")
+# Methods without a model: they need no training and know no density.
+REFERENCES = ("hmc", "smc")
+METHODS = ("sesamo", "canonicalization", "realnvp", *REFERENCES)
 OBJECTIVES = ("reverse_kl", "self_reparam", "reinforce", "rao_blackwell")
 GRADIENTS = ("path", "total")
 BASES = ("gaussian", "spectral", "slice")
@@ -24,13 +26,16 @@ class BaseConfig:
     Attributes:
         kind: `gaussian`, independent components; `spectral`, a lattice field with a
             learned mean and spectrum; `slice`, the same for complex fields.
-        mean: of every component of a `gaussian` base.
-        variance: likewise; None takes the target's.
-        whiten: the flow works in units of the base's standard deviation.
+        mean: of every component at the start; None takes 0 for a `gaussian` base, and
+            for the others the mean of the Gaussian field nearest to the target. A
+            `spectral` base that starts at 0 keeps it.
+        variance: of every component of a `gaussian` base; None takes the target's.
+        whiten: the flow works in units of the base's standard deviation, or of the
+            root mean square of a `spectral` or `slice` base.
     """
 
     kind: str = "gaussian"
-    mean: float = 0.0
+    mean: float | None = None
     variance: float | None = None
     whiten: bool = True
 
@@ -97,11 +102,17 @@ class EvaluationConfig:
         samples: drawn per seed.
         batch_size: evaluated at a time; bounds the memory.
         keep: samples per seed written to the run folder.
+        tolerance: of the adaptive integrator against which the integration error of a
+            continuous flow is measured; relative and absolute, per component and step.
+        largest_error: reports are refused where the integration error of log q, root
+            mean square over samples, is larger.
     """
 
     samples: int = 100_000
     batch_size: int = 10_000
     keep: int = 10_000
+    tolerance: float = 1e-5
+    largest_error: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,29 @@ class HMCConfig:
 
 
 @dataclass(frozen=True)
+class SMCConfig:
+    """How to run tempered sequential Monte Carlo.
+
+    Attributes:
+        populations: independent runs; errors are their spread, so at least 2.
+        particles: per population.
+        target_ess: effective sample size per particle that a step in temperature
+            leaves; closer to 1, more temperatures. Far below, slow modes lag behind
+            and log Z comes out too low, with too small an error.
+        leapfrog_steps: of the one trajectory per temperature.
+        acceptance: what the step size is tuned for.
+        variance: of the Gaussian that particles start from; None takes the target's.
+    """
+
+    populations: int = 10
+    particles: int = 1000
+    target_ess: float = 0.95
+    leapfrog_steps: int = 20
+    acceptance: float = 0.8
+    variance: float | None = None
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything about a sampler except its target.
 
@@ -140,6 +174,7 @@ class Config:
         training: optimisation.
         evaluation: report.
         hmc: Markov chains, for the method of that name.
+        smc: sequential Monte Carlo, likewise.
     """
 
     method: str = "sesamo"
@@ -151,6 +186,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     hmc: HMCConfig = field(default_factory=HMCConfig)
+    smc: SMCConfig = field(default_factory=SMCConfig)
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,10 @@ class Model(NamedTuple):
         flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
         log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x.
         margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.
+        accurate: the same model for reports, where this one integrates its flow in the
+            coarse steps of training; None for itself.
+        adaptive_log_prob: `flow_log_prob` by an adaptive integrator, to measure the
+            error of `accurate`; None where nothing is integrated.
     """
 
     init: Callable[[Key], Params]
@@ -225,3 +229,5 @@ class Model(NamedTuple):
     flow_log_prob: Callable[[Params, Array], Array]
     log_prob: Callable[[Params, Array], Array]
     margins: Callable[[Array], Array]
+    accurate: "Model | None" = None
+    adaptive_log_prob: Callable[[Params, Array], Array] | None = None

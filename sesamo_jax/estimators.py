@@ -6,13 +6,20 @@ deviation, by linear error propagation over independent samples.
 """
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 
 # Names in `metrics.json` of what takes weights to estimate.
 WITH_ERROR = ("ess", "forward_ess", "log_z", "elbo", "kl")
-WITHOUT_ERROR = ("leak", "max_weight_share")
+WITHOUT_ERROR = (
+    "leak",
+    "max_weight_share",
+    "integration_error",
+    "imh_acceptance",
+    "imh_tau_int",
+)
 
 
 class Estimate(NamedTuple):
@@ -20,6 +27,18 @@ class Estimate(NamedTuple):
 
     mean: float
     error: float
+
+
+def number(value: float) -> float | None:
+    """Return a value as JSON can hold it: None if it is not finite."""
+    return float(value) if isfinite(value) else None
+
+
+def numbers(values: np.ndarray) -> float | None | list:
+    """Return an array likewise, as nested lists."""
+    if values.ndim == 0:
+        return number(float(values))
+    return [numbers(entry) for entry in values]
 
 
 def _weights(log_w: np.ndarray) -> tuple[np.ndarray, float]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import isfinite
 from typing import Any, NamedTuple
 
 import jax
@@ -10,11 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax import estimators
-from sesamo_jax.config import Config
+from sesamo_jax.config import Config, EvaluationConfig
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
 from sesamo_jax.density import leaked, log_q
-from sesamo_jax.estimators import Estimate
+from sesamo_jax.estimators import Estimate, number, numbers
+from sesamo_jax.reference.autocorrelation import gamma_method
+from sesamo_jax.reference.independence import independence_chain
 from sesamo_jax.validation import complete
+
+ERROR_SAMPLES = 1000
 
 
 class Draws(NamedTuple):
@@ -22,6 +25,7 @@ class Draws(NamedTuple):
 
     Attributes:
         x: configurations.
+        action: f(x).
         log_w: log weights -f - log q in the configured accounting.
         leaked: whether the flow's output lay outside the cell; None without a cell.
         sectors: symmetry sector of x; None without a symmetry.
@@ -29,15 +33,19 @@ class Draws(NamedTuple):
             exact sector probabilities are known; else None.
         observables: values by name.
         forward_log_w: log weights at exact samples of the target; None without them.
+        integration_error: root mean square error of log q~ where the flow is integrated
+            numerically, against an adaptive integration; else None.
     """
 
     x: np.ndarray
+    action: np.ndarray
     log_w: np.ndarray
     leaked: np.ndarray | None
     sectors: np.ndarray | None
     heat_bath: np.ndarray | None
     observables: dict[str, np.ndarray]
     forward_log_w: np.ndarray | None
+    integration_error: float | None
 
 
 def build_draw(
@@ -45,6 +53,7 @@ def build_draw(
 ) -> Callable[[Params, Key], Draws]:
     """Return `(params, key) -> Draws`; its programs compile once for all seeds."""
     config = complete(config, target)
+    training_model, model = model, model.accurate or model
     n = config.evaluation.samples
     batch = min(config.evaluation.batch_size, n)
     symmetry, exact, density = target.symmetry, target.exact, str(config.density)
@@ -54,9 +63,14 @@ def build_draw(
     def evaluate_batch(params: Params, key: Key) -> dict[str, Any]:
         samples = model.sample(params, key, batch)
         x, margins = samples.x, model.margins(samples.y)
+        actions = action(x)
+        log_density = samples.log_q
+        if density != "cell":
+            log_density = log_q(model, params, samples, density)
         out = {
             "x": x,
-            "log_w": -action(x) - log_q(model, params, samples, density),
+            "action": actions,
+            "log_w": -actions - log_density,
             "observables": {k: jax.vmap(f)(x) for k, f in target.observables.items()},
         }
         if margins.shape[-1]:
@@ -68,6 +82,14 @@ def build_draw(
                     x
                 )
         return out
+
+    @jax.jit
+    def integration_error(params: Params, key: Key) -> Array:
+        samples = model.sample(params, key, min(n, ERROR_SAMPLES))
+        assert training_model.adaptive_log_prob is not None
+        adaptive = training_model.adaptive_log_prob(params, samples.y)
+        error = samples.log_q - samples.log_p_u - adaptive
+        return jnp.sqrt(jnp.mean(error**2))
 
     @jax.jit
     def forward_batch(params: Params, key: Key) -> Array:
@@ -83,6 +105,10 @@ def build_draw(
 
     def draw(params: Params, key: Key) -> Draws:
         own, forward = jax.random.split(key)
+        error = None
+        if training_model.adaptive_log_prob is not None:
+            error = float(integration_error(params, own))
+            _check_integration(error, config.evaluation)
         out = gather([jax.device_get(evaluate_batch(params, k)) for k in keys(own)])
         out.setdefault("leaked", None)
         out.setdefault("sectors", None)
@@ -91,9 +117,19 @@ def build_draw(
         if target.sample is not None:
             parts = [np.asarray(forward_batch(params, k)) for k in keys(forward)]
             forward_log_w = gather(parts)
-        return Draws(**out, forward_log_w=forward_log_w)
+        return Draws(**out, forward_log_w=forward_log_w, integration_error=error)
 
     return draw
+
+
+def _check_integration(error: float, evaluation: EvaluationConfig) -> None:
+    """Raise ValueError unless log q is integrated well enough to weigh samples."""
+    if not error <= evaluation.largest_error:
+        raise ValueError(
+            f"the integration error {error:.2g} of log q exceeds "
+            f"evaluation.largest_error={evaluation.largest_error}: train with more "
+            "flow.steps or a smaller flow.slope, or raise that bound"
+        )
 
 
 def _orbit_weights(target: Target, symmetry: Symmetry, x: Array) -> Array:
@@ -122,9 +158,32 @@ def report(draws: Draws, target: Target) -> dict[str, Any]:
         kl = Estimate(exact.log_z - elbo.mean, elbo.error)
     _put(out, "kl", kl)
     out["leak"] = None if draws.leaked is None else float(draws.leaked.mean())
-    out["max_weight_share"] = _number(estimators.max_weight_share(log_w))
+    out["integration_error"] = draws.integration_error
+    out["max_weight_share"] = number(estimators.max_weight_share(log_w))
+    out.update(_independence_report(draws))
     out.update(_sector_report(draws, target))
     out["observables"] = _observable_report(draws, target)
+    return out
+
+
+def _independence_report(draws: Draws) -> dict[str, Any]:
+    """Return how a Metropolis chain moves with the samples, in order, as proposals.
+
+    Its autocorrelation time, in steps, is that of |M| where the target has it, the
+    slowest quantity of a lattice field, and else of the action.
+    """
+    known = {"action": draws.action, **draws.observables}
+    name = "abs_magnetization" if "abs_magnetization" in known else "action"
+    out: dict[str, Any] = {"imh_acceptance": None, "imh_tau_int": None}
+    out["imh_observable"] = name
+    # A fixed seed: the decisions are independent of the samples, whose key varies.
+    chain = independence_chain(draws.log_w, np.random.default_rng(0))
+    if chain is None:
+        return out
+    out["imh_acceptance"] = number(chain.acceptance)
+    series = known[name][chain.indices]
+    if np.ptp(series) > 0:  # a chain that never moves takes longer than can be seen
+        out["imh_tau_int"] = gamma_method(series[None]).tau_int
     return out
 
 
@@ -133,11 +192,11 @@ def _observable_report(draws: Draws, target: Target) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, sample in values.items():
         means, errors = estimators.reweighted_array(sample, draws.log_w)
-        out[name] = {"mean": _numbers(means), "error": _numbers(errors)}
+        out[name] = {"mean": numbers(means), "error": numbers(errors)}
     for name, (inputs, function) in target.derived.items():
         needed = {key: values[key] for key in inputs}
         mean, error = estimators.derived(function, needed, draws.log_w)
-        out[name] = {"mean": _number(mean), "error": _number(error)}
+        out[name] = {"mean": number(mean), "error": number(error)}
     return out
 
 
@@ -160,24 +219,14 @@ def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
     }
     out: dict[str, Any] = {}
     for name, estimates in shares.items():
-        out[name] = [_number(estimate.mean) for estimate in estimates]
-        out[f"{name}_error"] = [_number(estimate.error) for estimate in estimates]
+        out[name] = [number(estimate.mean) for estimate in estimates]
+        out[f"{name}_error"] = [number(estimate.error) for estimate in estimates]
     return out
 
 
 def _put(out: dict[str, Any], name: str, estimate: Estimate | None) -> None:
-    out[name] = None if estimate is None else _number(estimate.mean)
-    out[f"{name}_error"] = None if estimate is None else _number(estimate.error)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if isfinite(value) else None
-
-
-def _numbers(values: np.ndarray) -> float | None | list:
-    if values.ndim == 0:
-        return _number(float(values))
-    return [_numbers(entry) for entry in values]
+    out[name] = None if estimate is None else number(estimate.mean)
+    out[f"{name}_error"] = None if estimate is None else number(estimate.error)
 
 
 def evaluate(
@@ -194,6 +243,7 @@ def evaluate(
 
     Returns:
         Estimates by name: `ess`, `forward_ess`, `log_z`, `elbo`, `kl` (each with a
-        `..._error`), `leak`, `max_weight_share`, `sectors`, `observables`.
+        `..._error`), `leak`, `max_weight_share`, `integration_error`,
+        `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`.
     """
     return report(build_draw(model, target, config)(params, key), target)

@@ -21,6 +21,7 @@ from sesamo_jax.core import (
     as_finite,
 )
 from sesamo_jax.density import orbit
+from sesamo_jax.flows import ContinuousConfig
 from sesamo_jax.modulation import ExactLaw, Law, build_law
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
@@ -77,8 +78,7 @@ def build_model(target: Target, config: Config) -> Model:
     dtype = target.dtype
     shape = _flow_shape(target, config)
     base = build_base(_on_slice(target, shape), config.base)
-    bijection = config.flow.build(shape, dtype)
-    unit = float(config.base.variance or 1) ** 0.5 if config.base.whiten else 1.0
+    unit = base.scale if config.base.whiten else 1.0
     folded, law = None, cast(Law, ExactLaw(Trivial()))
     if config.method == "sesamo":
         law = build_law(config.modulation, target)
@@ -86,7 +86,21 @@ def build_model(target: Target, config: Config) -> Model:
         assert target.symmetry is not None  # `complete` has refused targets without
         folded = as_finite(target.symmetry)
         law = ExactLaw(folded)
-    return _assemble(FlowDensity(base, bijection, unit, folded), law, shape, dtype)
+
+    def assemble(bijection: nn.Module) -> Model:
+        flow = FlowDensity(base, bijection, unit, folded)
+        return _assemble(flow, law, shape, dtype)
+
+    flow = config.flow
+    model = assemble(flow.build(shape, dtype))
+    if not isinstance(flow, ContinuousConfig):
+        return model
+    return model._replace(
+        accurate=assemble(flow.finer().build(shape, dtype)),
+        adaptive_log_prob=assemble(
+            flow.build(shape, dtype, config.evaluation.tolerance)
+        ).flow_log_prob,
+    )
 
 
 def _flow_shape(target: Target, config: Config) -> tuple[int, ...]:

@@ -1,13 +1,16 @@
 """Presets: overrides of the defaults, by what they depend on.
 
-Each preset is a list of (condition, overrides). A condition names a target, a method,
-both, or neither; later entries win.
+Each preset is a list of (condition, overrides). A condition may name a target, a method
+and settings of the user's; later entries win.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 Condition = dict[str, str]
 Preset = list[tuple[Condition, dict[str, Any]]]
+
+LATTICE = {"training.batch_size": 256, "training.steps": 1500}
 
 # The defaults of the dataclasses, chosen for minutes on two CPU cores.
 DEFAULT: Preset = [
@@ -15,24 +18,21 @@ DEFAULT: Preset = [
     ({"target": "gmm_broken"}, {"training.steps": 3000}),
     (
         {"target": "phi4_real"},
-        {
-            "flow.name": "checkerboard",
-            "base.kind": "spectral",
-            "training.batch_size": 256,
-            "training.learning_rate": 3e-3,
-        },
+        LATTICE | {"flow.name": "continuous", "base.kind": "spectral"},
     ),
     *[
-        (
-            {"target": target, "method": "sesamo"},
-            {
-                "flow.name": "slice_coupling",
-                "base.kind": "slice",
-                "training.batch_size": 256,
-                "training.learning_rate": 3e-3,
-            },
-        )
+        entry
         for target in ("phi4_complex", "phi4_complex_broken")
+        for entry in (
+            (
+                {"target": target, "method": "sesamo"},
+                LATTICE | {"flow.name": "slice_continuous", "base.kind": "slice"},
+            ),
+            (
+                {"target": target, "method": "sesamo", "target.space": "aligned"},
+                {"flow.name": "continuous", "base.kind": "spectral"},
+            ),
+        )
     ],
     # The folded base's sharp edge takes longer to push out of the way.
     ({"method": "canonicalization"}, {"training.steps": 5000}),
@@ -104,10 +104,12 @@ SMOKE: Preset = [
 PRESETS: dict[str, Preset] = {"default": DEFAULT, "paper": PAPER, "smoke": SMOKE}
 
 
-def overrides(preset: str, target: str, method: str) -> dict[str, Any]:
-    """Return a preset's overrides for a target and a method, by dotted field name."""
+def overrides(
+    preset: str, target: str, method: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a preset's overrides for a target, a method and explicit settings."""
     merged: dict[str, Any] = {}
-    here = {"target": target, "method": method}
+    here = {**settings, "target": target, "method": method}
     for condition, values in PRESETS[preset]:
         if condition.items() <= here.items():
             merged |= values

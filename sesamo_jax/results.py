@@ -5,7 +5,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,10 @@ from typing import Any
 import jax
 import numpy as np
 
-PACKAGES = ("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = (
+    *("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
+    *("distrax", "diffrax", "blackjax"),
+)
 HISTORY = (
     "seed",
     "step",
@@ -132,6 +137,12 @@ def environment() -> dict[str, Any]:
         "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory that this process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 def _git(*arguments: str) -> str | None:

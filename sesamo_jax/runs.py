@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.chains import chain_report
+from sesamo_jax.chains import chain_report, population_report
 from sesamo_jax.checkpoint import Checkpoints
-from sesamo_jax.config import Run
+from sesamo_jax.config import REFERENCES, Run
 from sesamo_jax.core import Key, Model, Target
 from sesamo_jax.evaluate import build_draw, report
 from sesamo_jax.model import build_model
@@ -21,7 +21,8 @@ from sesamo_jax.monitor import progress, stop_signals
 from sesamo_jax.optim import nonfinite_steps
 from sesamo_jax.plots import make_figures
 from sesamo_jax.reference.hmc import run_hmc
-from sesamo_jax.results import RunFolder, environment
+from sesamo_jax.reference.smc import run_smc
+from sesamo_jax.results import RunFolder, environment, peak_memory_bytes
 from sesamo_jax.settings import difference, to_json
 from sesamo_jax.summary import aggregate
 from sesamo_jax.train import FitResult, TrainState, fit, init_states
@@ -29,6 +30,12 @@ from sesamo_jax.validation import complete
 
 CHECKPOINT_SECONDS = 30.0
 GRID_POINTS = 201
+# How to run a method of `REFERENCES`, with the section of the configuration that has
+# its name, and how to report on it.
+SAMPLERS: dict[str, tuple[Callable, Callable]] = {
+    "hmc": (run_hmc, chain_report),
+    "smc": (run_smc, population_report),
+}
 
 
 class UsageError(ValueError):
@@ -58,12 +65,12 @@ def execute(run: Run, path: str | Path, resume: bool = False) -> dict[str, Any]:
         jax.config.update("jax_enable_x64", True)
     target = run.target.build(run.target_name)
     run = replace(run, config=complete(run.config, target))
-    chains = run.config.method == "hmc"
-    model = None if chains else build_model(target, run.config)
+    reference = run.config.method in REFERENCES
+    model = None if reference else build_model(target, run.config)
     folder = _open(run, Path(path), resume)
     if folder.read("metrics.json") is None:
         if model is None:
-            entries, arrays = _run_chains(run, target)
+            entries, arrays = _run_reference(run, target)
         else:
             result = _train(run, model, target, folder)
             entries, arrays = _judge(run, model, target, result)
@@ -96,8 +103,9 @@ def _open(run: Run, path: Path, resume: bool) -> RunFolder:
     try:
         folder.open()
         if config is None:
-            folder.write("config.json", wanted)
             folder.write("env.json", environment())
+        if config is None or folder.read("metrics.json") is None:
+            folder.write("config.json", wanted)
     except OSError as error:
         raise UsageError(
             f"output folder {path} is not writable: {error.strerror or error}"
@@ -180,20 +188,23 @@ def _evaluation_key(seed: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), 0x5E5A)
 
 
-def _run_chains(
+def _run_reference(
     run: Run, target: Target
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Run HMC for every seed; return the metrics of each, and samples of all."""
+    """Sample without a model for every seed; return metrics and samples of all."""
+    method = run.config.method
+    sample, describe = SAMPLERS[method]
     entries, x = [], []
     for seed in range(run.seed, run.seed + run.seeds):
-        chains = run_hmc(target, run.config.hmc, _evaluation_key(seed))
-        times = {
-            "wall_seconds": chains.seconds,
-            "compile_seconds": chains.tuning_seconds,
+        drawn = sample(target, getattr(run.config, method), _evaluation_key(seed))
+        flat = drawn.x.reshape(-1, *target.event_shape)
+        entry = {
+            "seed": seed,
+            "samples_drawn": len(flat),
+            "wall_seconds": drawn.seconds,
+            "compile_seconds": drawn.tuning_seconds,
         }
-        flat = chains.x.reshape(-1, *target.event_shape)
-        drawn = {"seed": seed, "samples_drawn": len(flat)}
-        entries.append(drawn | times | chain_report(chains, target))
+        entries.append(entry | describe(drawn, target))
         x.append(flat[: run.config.evaluation.keep])
     return entries, {"x": np.stack(x)}
 
@@ -205,8 +216,9 @@ def _metrics(run: Run, target: Target, entries: list[dict[str, Any]]) -> dict[st
         "target": run.target_name,
         "method": config.method,
         "modulation": config.modulation if config.method == "sesamo" else None,
-        "density": None if config.method == "hmc" else config.density,
+        "density": None if config.method in REFERENCES else config.density,
         "preset": run.preset,
+        "peak_memory_bytes": peak_memory_bytes(),
         "seeds": entries,
         "aggregate": aggregate(entries),
         "exact": {

@@ -13,7 +13,7 @@ from sesamo_jax.presets import PRESETS, overrides
 from sesamo_jax.targets import TARGETS
 
 SCALARS = ("method", "modulation", "density")
-SECTIONS = ("flow", "base", "penalty", "training", "evaluation", "hmc")
+SECTIONS = ("flow", "base", "penalty", "training", "evaluation", "hmc", "smc")
 
 
 def resolve(
@@ -51,7 +51,7 @@ def resolve(
     method = settings.get("method", Config.method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
-    preset_values = overrides(preset, target, method)
+    preset_values = overrides(preset, target, method, settings)
     preset_flow = preset_values.pop("flow.name", "realnvp")
     flow_name = settings.pop("flow.name", preset_flow)
     if flow_name not in FLOWS:
@@ -157,7 +157,11 @@ def from_json(tree: Mapping[str, Any]) -> Run:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-    """Return the first setting in which two `to_json` dictionaries differ, in words."""
+    """Return the first setting in which two `to_json` dictionaries differ, in words.
+
+    Those of `evaluation` aside: they change no training.
+    """
+    old, new = ({**tree, "evaluation": None} for tree in (old, new))
     flat_old, flat_new = _flatten(old), _flatten(new)
     for name in flat_old | flat_new:
         if flat_old.get(name) != flat_new.get(name):

@@ -91,28 +91,37 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     line("KL", total["kl"]["text"], 0)
     line("leak", total["leak"]["text"])
     line("max weight share", total["max_weight_share"]["text"])
+    line("integration error", total["integration_error"]["text"])
+    line("IMH acceptance", total["imh_acceptance"]["text"])
+    line("IMH tau_int", total["imh_tau_int"]["text"])
+    if "imh_observable" in seeds[0]:
+        lines[-1] += f"  of {seeds[0]['imh_observable']}"
     for name in scalar_observables(seeds):
         line(name, total[name]["text"], exact["observables"].get(name))
     if seeds[0]["sectors"] is not None:
         lines += ["", f"{'sector':>8}{'samples':>14}{'reweighted':>16}{'expected':>16}"]
         lines += _sector_lines(seeds)
+    memory = f"peak memory {metrics['peak_memory_bytes'] / 2**30:.2f} GiB"
     lines.append("")
     if "steps" not in seeds[0]:
         lines.append(
-            f"chains, per seed: {total['wall_seconds']['mean']:.1f} s "
+            f"{metrics['method']}, per seed: {total['wall_seconds']['mean']:.1f} s "
             f"(+ {seeds[0]['compile_seconds']:.1f} s tuning and compilation), "
             f"{seeds[0]['samples_drawn']:,} samples, "
             f"{seeds[0]['gradient_calls']:,} gradients, "
+            f"{seeds[0]['energy_calls']:,} energies, "
             f"acceptance {seeds[0]['acceptance']:.3f}"
         )
-        return "\n".join(lines)
+        if "temperatures" in seeds[0]:
+            lines[-1] += f", {seeds[0]['temperatures']} temperatures"
+        return "\n".join([*lines, memory])
     lines.append(
         f"training, per seed: {total['wall_seconds']['mean']:.1f} s "
         f"(+ {seeds[0]['compile_seconds']:.1f} s compilation of the whole run), "
         f"{seeds[0]['samples_drawn']:,} samples in {seeds[0]['steps']:,} steps, "
         f"{max(entry['nonfinite_steps'] for entry in seeds)} skipped as non-finite"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, memory])
 
 
 def _sector_lines(seeds: Sequence[Mapping[str, Any]]) -> list[str]:

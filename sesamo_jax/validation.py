@@ -8,6 +8,7 @@ from sesamo_jax.config import (
     GRADIENTS,
     METHODS,
     OBJECTIVES,
+    REFERENCES,
     SCHEDULES,
     Config,
 )
@@ -30,10 +31,10 @@ def complete(config: Config, target: Target) -> Config:
             f"method {config.method!r} needs a symmetry and target {target.name!r} "
             "declares none: use method 'realnvp'"
         )
-    if config.method == "hmc" and target.slice_shape is not None:
+    if config.method in REFERENCES and target.slice_shape is not None:
         raise ValueError(
-            f"method 'hmc' samples all of space and target {target.name!r} lives on a "
-            "slice of it: set target.space to 'full'"
+            f"method {config.method!r} samples all of space and target {target.name!r} "
+            "lives on a slice of it: set target.space to 'full'"
         )
     training, base = config.training, config.base
     continuous = (
@@ -78,13 +79,18 @@ def complete(config: Config, target: Target) -> Config:
             "canonicalization's density ends at an edge that the flow moves, where the "
             "path gradient is biased: use gradient 'total'"
         )
-    if config.method == "canonicalization" and base.mean != 0:
+    if config.method == "canonicalization" and base.mean:
         raise ValueError(
             f"base.mean={base.mean}: canonicalization needs a base that the symmetry "
             "leaves invariant, set base.mean to 0"
         )
-    if base.kind == "gaussian" and base.variance is None:
-        base = replace(base, variance=float(target.prior_variance))
+    if config.method == "canonicalization":
+        base = replace(base, mean=0.0)
+    if base.kind == "gaussian":
+        variance = base.variance
+        if variance is None:
+            variance = float(target.prior_variance)
+        base = replace(base, mean=base.mean or 0.0, variance=variance)
     _check_slice(config, target, continuous)
     density = config.density or ("cell" if continuous else "orbit")
     return replace(config, training=training, base=base, density=density)
@@ -102,7 +108,7 @@ def _check_slice(config: Config, target: Target, continuous: bool) -> None:
             f"base.kind={config.base.kind!r} leaves the slice on which the symmetry of "
             f"{target.name!r} acts: use 'slice'"
         )
-    if needed and not getattr(config.flow, "keeps_zero_mode", False):
+    if needed and not getattr(config.flow, "keeps_slice", False):
         raise ValueError(
             f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
             f"of {target.name!r} acts: use flow.name=slice_coupling"
@@ -165,15 +171,22 @@ def _check_numbers(config: Config) -> None:
         "training.chunk": training.chunk,
         "evaluation.samples": evaluation.samples,
         "evaluation.batch_size": evaluation.batch_size,
+        "evaluation.tolerance": evaluation.tolerance,
+        "evaluation.largest_error": evaluation.largest_error,
         "hmc.chains": config.hmc.chains,
         "hmc.warmup": config.hmc.warmup,
         "hmc.samples": config.hmc.samples,
         "hmc.thinning": config.hmc.thinning,
         "hmc.leapfrog_steps": config.hmc.leapfrog_steps,
         "hmc.acceptance": config.hmc.acceptance,
+        "smc.populations": config.smc.populations,
+        "smc.particles": config.smc.particles,
+        "smc.leapfrog_steps": config.smc.leapfrog_steps,
     }
     if config.base.variance is not None:
         positive["base.variance"] = config.base.variance
+    if config.smc.variance is not None:
+        positive["smc.variance"] = config.smc.variance
     for name, value in positive.items():
         if not (value > 0 and isfinite(value)):
             raise ValueError(f"{name}={value} must be positive and finite")
@@ -189,8 +202,19 @@ def _check_numbers(config: Config) -> None:
             raise ValueError(f"{name}={value} must not be negative, and finite")
     if not isfinite(training.gamma):
         raise ValueError(f"training.gamma={training.gamma} must be finite")
-    if not 0 < training.decay < 1:
-        raise ValueError(f"training.decay={training.decay} must lie between 0 and 1")
+    fractions = {
+        "training.decay": training.decay,
+        "smc.target_ess": config.smc.target_ess,
+        "smc.acceptance": config.smc.acceptance,
+    }
+    for name, value in fractions.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name}={value} must lie between 0 and 1")
+    if config.smc.populations < 2:
+        raise ValueError(
+            f"smc.populations={config.smc.populations} must be at least 2: errors are "
+            "the spread between populations"
+        )
     floor = training.minimum_learning_rate
     if not 0 <= floor <= training.learning_rate:
         raise ValueError(

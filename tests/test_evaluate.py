@@ -42,6 +42,7 @@ def draws(**changes):
         log_w = np.log([1.0, 3.0, 0.0, 4.0])
     fields = {
         "x": np.zeros((4, 2)),
+        "action": np.array([0.5, 1.0, 2.0, 4.0]),
         "log_w": log_w,
         "leaked": np.array([True, False, False, False]),
         "sectors": np.array([0, 0, 1, 1]),
@@ -57,6 +58,7 @@ def test_report_has_every_entry():
     errors = {"ess", "forward_ess", "log_z", "elbo", "kl"}
     errors |= {"sectors", "sectors_reweighted", "sectors_expected"}
     plain = {"leak", "max_weight_share", "observables"}
+    plain |= {"imh_observable", "imh_acceptance", "imh_tau_int"}
     assert set(out) == errors | {f"{name}_error" for name in errors} | plain
 
 
@@ -69,6 +71,8 @@ def test_report_of_given_draws():
     assert out["forward_ess"] == pytest.approx(1 / (1.5 * 0.75))
     assert out["leak"] == 0.25
     assert out["max_weight_share"] == pytest.approx(0.5)
+    assert 1 / 3 <= out["imh_acceptance"] <= 2 / 3
+    assert out["imh_observable"] == "action"
     assert out["observables"]["level"]["mean"] == pytest.approx((2 + 12 + 4) / 8)
     assert out["sectors"] == [0.5, 0.5]
     assert out["sectors_reweighted"] == pytest.approx([0.5, 0.5])

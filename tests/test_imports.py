@@ -25,11 +25,12 @@ MAY_IMPORT = {
     "estimators": {"core", "numerics"},
     "density": {"core", "numerics"},
     "canonical": {"core", "numerics"},
-    "flows": {"core", "numerics"},
+    "lattice": set(),
+    "flows": {"core", "lattice", "numerics"},
     "modulation": {"core", "numerics", "symmetries"},
     "config": {"flows", "targets"},
     "validation": {"config", "core", "density", "modulation"},
-    "bases": {"core", "numerics", "config"},
+    "bases": {"core", "lattice", "numerics", "config"},
     "model": {
         *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
         *("symmetries", "validation"),
@@ -39,7 +40,9 @@ MAY_IMPORT = {
         *("core", "numerics", "config", "density", "objectives", "optim", "penalty"),
         "validation",
     },
-    "evaluate": {"core", "config", "density", "estimators", "validation"},
+    "evaluate": {
+        *("core", "config", "density", "estimators", "reference", "validation"),
+    },
     "reference": {"core", "numerics", "config"},
     "chains": {"core", "estimators", "reference"},
     "checkpoint": {"core", "train"},
@@ -66,6 +69,7 @@ ONLY_IN = {
     "optax": {"optim", "train"},
     "orbax": {"checkpoint"},
     "blackjax": {"reference"},
+    "diffrax": {"flows"},
     "matplotlib": {"plots"},
     "tqdm": {"monitor"},
 }

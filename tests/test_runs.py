@@ -118,6 +118,8 @@ def test_metrics_have_the_promised_entries(finished):
     assert metrics["exact"]["log_z"] == pytest.approx(np.log(2 * np.pi * 3))
     assert metrics["exact"]["sectors"] == pytest.approx([1 / 3] * 3)
     assert metrics["exact"]["source"]
+    # JAX alone takes more than 64 MiB; in KiB or pages it would be far less.
+    assert 2**26 < metrics["peak_memory_bytes"] < 2**38
 
 
 def test_aggregate_is_the_mean_over_all_seeds(finished):

@@ -468,10 +468,11 @@ def test_complete_picks_what_a_continuous_group_allows():
     assert learned.training.objective == "reinforce"
 
 
-def test_hmc_on_a_slice_is_refused():
+@pytest.mark.parametrize("method", ["hmc", "smc"])
+def test_a_method_of_all_of_space_is_refused_on_a_slice(method):
     target = build_target("phi4_complex", space="aligned")
-    with pytest.raises(ValueError, match="set target.space to 'full'"):
-        complete(Config(method="hmc"), target)
+    with pytest.raises(ValueError, match=f"'{method}' .* set target.space to 'full'"):
+        complete(Config(method=method), target)
 
 
 # The remaining numbers of `TrainingConfig` reach the optimiser, which has its own

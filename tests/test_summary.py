@@ -79,6 +79,7 @@ def metrics(seeds, **exact):
         "modulation": "learned",
         "density": "strict",
         "preset": "smoke",
+        "peak_memory_bytes": 2**30 * 3 // 4,
         "seeds": seeds,
         "aggregate": aggregate(seeds),
         "exact": {"log_z": None, "observables": {}} | exact,
@@ -167,6 +168,25 @@ def test_report_of_several_seeds_shows_means_and_the_worst_skip_count():
 def test_expectations_with_an_error_show_it():
     seeds = [entry(sectors_expected=[0.301, 0.699], sectors_expected_error=[0.004] * 2)]
     assert rows(format_report(metrics(seeds)))["0"][2] == "0.301(4)"
+
+
+def test_report_of_a_metropolis_chain_and_of_memory():
+    seeds = [entry(imh_acceptance=0.83, imh_tau_int=1.7, imh_observable="action")]
+    report = format_report(metrics(seeds))
+    assert report.splitlines()[-1] == "peak memory 0.75 GiB"
+    table = rows(report)
+    assert table["IMH"] == ["acceptance", "0.83"]
+    assert "IMH tau_int                            1.7  of action" in report
+    # Methods without a model have neither steps nor proposals.
+    nothing = dict.fromkeys(("imh_acceptance", "imh_tau_int"))
+    reference = entry(**nothing, gradient_calls=2000, energy_calls=3000, acceptance=0.8)
+    del reference["steps"]
+    lines = format_report(metrics([reference])).splitlines()
+    assert lines[-1] == "peak memory 0.75 GiB"
+    assert "2,000 gradients, 3,000 energies, acceptance 0.800" in lines[-2]
+    assert "temperatures" not in lines[-2]
+    tempered = reference | {"temperatures": 17}
+    assert "17 temperatures" in format_report(metrics([tempered])).splitlines()[-2]
 
 
 def test_report_of_what_does_not_exist_is_a_dash():

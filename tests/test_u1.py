@@ -1,4 +1,4 @@
-"""U(1): the slice, its volume factor, circle laws, couplings and base."""
+"""U(1): the slice, its volume factor, couplings and base."""
 
 from dataclasses import replace
 
@@ -12,11 +12,6 @@ from sesamo_jax import Config, Target, build_model
 from sesamo_jax.bases.slice import SliceGaussian, rice_log_prob
 from sesamo_jax.config import BaseConfig
 from sesamo_jax.flows import RealNVPConfig, SliceCouplingConfig
-from sesamo_jax.modulation.circle import (
-    CircleExactLaw,
-    CircleHeatBathLaw,
-    CircleLearnedLaw,
-)
 from sesamo_jax.symmetries import U1
 from sesamo_jax.targets import build_target
 
@@ -51,47 +46,6 @@ def test_angle_and_slice_are_coordinates_with_volume_m(key):
     assert float(symmetry.sector(x)) == pytest.approx(0.7)
     np.testing.assert_allclose(symmetry.undo(0.7, x), y, atol=1e-12)
     assert symmetry.margins(y) < 0
-
-
-def circle_laws(action):
-    learned = {"params": {"log_heights": jnp.sin(jnp.arange(16.0) ** 2)}}
-    return {
-        "exact": (CircleExactLaw(U1()), {}),
-        "learned": (CircleLearnedLaw(U1(), dtype=jnp.float64), learned),
-        "heat_bath": (CircleHeatBathLaw(U1(broken=True), action), {}),
-    }
-
-
-def tilted(x):
-    return 0.3 * jnp.sum(x[..., 0]) + 0.1 * jnp.sum(x) ** 2
-
-
-@pytest.mark.parametrize("name", ["exact", "learned", "heat_bath"])
-def test_circle_law_is_normalised_and_samples_its_own_density(key, name):
-    law, params = circle_laws(tilted)[name]
-    y = on_slice(key)
-    log_prob = jax.vmap(lambda a: law.apply(params, a, y, method="log_prob"))
-    cells = 64 * 16
-    midpoints = (jnp.arange(cells) + 0.5) * 2 * jnp.pi / cells
-    density = np.exp(log_prob(midpoints))
-    # exact for a piecewise linear density whose knots are cell borders
-    assert density.mean() * 2 * np.pi == pytest.approx(1, abs=1e-12)
-    angles, drawn = jax.vmap(lambda k: law.apply(params, k, y))(
-        jax.random.split(key, 40_000)
-    )
-    np.testing.assert_allclose(drawn, log_prob(angles), atol=1e-12)
-    for order in (1, 2):
-        expected = (np.cos(order * midpoints + 0.4) * density).mean() * 2 * np.pi
-        assert_mean(np.cos(order * angles + 0.4), expected, sigmas=6)
-
-
-def test_heat_bath_on_the_circle_approaches_von_mises(key):
-    y = on_slice(key)
-    law = CircleHeatBathLaw(U1(broken=True), lambda x: 0.3 * jnp.sum(x[..., 0]), 256)
-    strength = 0.3 * float(jnp.sum(y[..., 0]))
-    angle = 2.1
-    exact = -strength * np.cos(angle) - np.log(2 * np.pi * np.i0(strength))
-    assert float(law.log_prob(angle, y)) == pytest.approx(exact, abs=1e-3)
 
 
 def test_slice_coupling_keeps_the_zero_mode_and_knows_its_log_det(key):

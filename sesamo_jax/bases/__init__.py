@@ -3,8 +3,8 @@
 import flax.linen as nn
 
 from sesamo_jax.bases.gaussian import Gaussian
-from sesamo_jax.bases.slice import SliceGaussian, harmonic_slice_gaussian
-from sesamo_jax.bases.spectral import SpectralGaussian, harmonic_spectral_gaussian
+from sesamo_jax.bases.slice import SliceGaussian, nearest_slice_gaussian
+from sesamo_jax.bases.spectral import SpectralGaussian, nearest_spectral_gaussian
 from sesamo_jax.config import BaseConfig
 from sesamo_jax.core import Target
 
@@ -15,8 +15,9 @@ def build_base(target: Target, config: BaseConfig) -> nn.Module:
     """Return the base that a completed configuration describes for a target."""
     shape, dtype = target.event_shape, target.dtype
     if config.kind == "spectral":
-        return harmonic_spectral_gaussian(target)
+        return nearest_spectral_gaussian(target, config.mean)
     if config.kind == "slice":
-        return harmonic_slice_gaussian(target)
+        return nearest_slice_gaussian(target, config.mean)
+    assert config.mean is not None
     assert config.variance is not None
     return Gaussian(shape, config.mean, config.variance, dtype)

@@ -24,6 +24,11 @@ class Gaussian(nn.Module):
     variance: float = 1.0
     dtype: Any = jnp.float32
 
+    @property
+    def scale(self) -> float:
+        """Standard deviation of a component."""
+        return self.variance**0.5
+
     def from_noise(self, noise: Array) -> tuple[Array, Array]:
         """Return z and log q_0(z) for one event of standard normal noise."""
         z = self.mean + self.variance**0.5 * noise

@@ -15,13 +15,10 @@ import numpy as np
 from jax.scipy.special import i0e
 from jax.scipy.stats import norm
 
-from sesamo_jax.bases.spectral import (
-    inverse_curvature,
-    lowest_constant,
-    momentum_classes,
-    nested,
-)
+from sesamo_jax.bases.spectral import nested
+from sesamo_jax.bases.variational import nearest_gaussian
 from sesamo_jax.core import Array, Target
+from sesamo_jax.lattice import displacement_classes
 
 
 class SliceGaussian(nn.Module):
@@ -43,12 +40,19 @@ class SliceGaussian(nn.Module):
     def setup(self) -> None:
         """Create mu and one log variance per part and class of momenta."""
         lattice = self.event_shape[:-1]
-        self.classes, first = momentum_classes(lattice)
+        self.classes, first = displacement_classes(lattice)
         start = np.log(np.asarray(self.spectra).reshape(2, -1)[:, first])
         self.mu = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
         self.log_variance = self.param(
             "log_variance", lambda _: jnp.asarray(start, self.dtype)
         )
+
+    @property
+    def scale(self) -> float:
+        """Root mean square of |z_j| at the start, without the unused zero mode."""
+        real, imaginary = np.reshape(self.spectra, (2, -1))
+        waves = np.sum(real) + np.sum(imaginary[1:])
+        return float(self.mean**2 + waves / real.size) ** 0.5
 
     def _log_gain(self) -> Array:
         """Return log sqrt(S), (*lattice, 2), with zero modes."""
@@ -107,14 +111,19 @@ def rice_log_prob(m: Array, centre: Array, log_sigma: Array) -> Array:
     return jnp.log(r) - (r - c) ** 2 / 2 + jnp.log(i0e(r * c)) - log_sigma
 
 
-def harmonic_slice_gaussian(target: Target) -> SliceGaussian:
-    """Return a slice base that starts as the action's expansion on its ring.
+def nearest_slice_gaussian(target: Target, mean: float | None) -> SliceGaussian:
+    """Return a slice base that starts as the nearest Gaussian to a complex field.
 
-    As `harmonic_spectral_gaussian`, for constant real fields.
+    Args:
+        target: with an action of fields (*lattice, 2) that is invariant under the
+            symmetries of the lattice.
+        mean: starting value of mu / sqrt(N); None to look for it.
     """
     shape = target.event_shape
-    constant = np.zeros(shape)
-    constant[..., 0] = 1
-    mean = lowest_constant(target, constant)
-    spectra = np.stack([inverse_curvature(target, mean * constant, c) for c in (0, 1)])
+    mean, spectra = nearest_gaussian(
+        lambda x: target.action(jnp.moveaxis(x, 0, -1)),
+        (2, *shape[:-1]),
+        mean,
+        target.dtype,
+    )
     return SliceGaussian(shape, mean, nested(spectra), target.dtype)

@@ -3,12 +3,13 @@
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
+from sesamo_jax.bases.variational import nearest_gaussian
 from sesamo_jax.core import Array, Target
+from sesamo_jax.lattice import displacement_classes
 
 
 class SpectralGaussian(nn.Module):
@@ -20,7 +21,8 @@ class SpectralGaussian(nn.Module):
 
     Attributes:
         event_shape: lattice extents.
-        mean: starting value of the mean.
+        mean: starting value of the mean; 0 keeps it there, for a base that sign flips
+            leave as it is.
         spectrum: starting values of S(k), shape event_shape, nested tuples.
         dtype: floating type.
     """
@@ -32,12 +34,20 @@ class SpectralGaussian(nn.Module):
 
     def setup(self) -> None:
         """Create the mean and one log variance per class."""
-        self.classes, first = momentum_classes(self.event_shape)
+        self.classes, first = displacement_classes(self.event_shape)
         start = np.log(np.asarray(self.spectrum).ravel()[first])
-        self.shift = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
+        self.shift = jnp.zeros((), self.dtype)
+        if self.mean:
+            start_mean = jnp.asarray(self.mean, self.dtype)
+            self.shift = self.param("mean", lambda _: start_mean)
         self.log_variance = self.param(
             "log_variance", lambda _: jnp.asarray(start, self.dtype)
         )
+
+    @property
+    def scale(self) -> float:
+        """Root mean square of the field's components at the start."""
+        return float(self.mean**2 + np.mean(self.spectrum)) ** 0.5
 
     def _filter(self, field: Array, log_gain: Array) -> Array:
         modes = jnp.fft.fftn(field) * jnp.exp(log_gain)
@@ -56,60 +66,18 @@ class SpectralGaussian(nn.Module):
         return jnp.sum(norm.logpdf(noise)) - jnp.sum(log_gain)
 
 
-def momentum_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the class of every momentum, (*shape,), and a flat member of each."""
-    momenta = np.indices(shape).reshape(len(shape), -1)
-    extents = np.array(shape)[:, None]
-    folded = np.minimum(momenta, extents - momenta)
-    if len(set(shape)) == 1:
-        folded = np.sort(folded, axis=0)
-    _, first, classes = np.unique(
-        folded, axis=1, return_index=True, return_inverse=True
-    )
-    return classes.reshape(shape), first
-
-
-def harmonic_spectral_gaussian(target: Target) -> SpectralGaussian:
-    """Return a spectral Gaussian that starts as the action's expansion at its minimum.
-
-    The minimum is sought among constant fields of positive sign; the spectrum there
-    is the inverse of the action's Hessian in momentum space. Modes of no positive
-    curvature start at the smallest positive one.
-    """
-    constant = np.ones(target.event_shape)
-    mean = lowest_constant(target, constant)
-    spectrum = inverse_curvature(target, mean * constant)
-    return SpectralGaussian(target.event_shape, mean, nested(spectrum), target.dtype)
-
-
-def lowest_constant(target: Target, direction: np.ndarray) -> float:
-    """Return the c >= 0 at which the action of c * direction is lowest."""
-    values = np.linspace(0, 10, 2001)
-    unit = jnp.asarray(direction, target.dtype)
-    energies = jax.vmap(lambda c: target.action(c * unit))(
-        jnp.asarray(values, target.dtype)
-    )
-    return float(values[np.argmin(energies)])
-
-
-def inverse_curvature(
-    target: Target, at: np.ndarray, component: int | None = None
-) -> np.ndarray:
-    """Return 1 / (Hessian in momentum space) at a constant configuration.
+def nearest_spectral_gaussian(target: Target, mean: float | None) -> SpectralGaussian:
+    """Return a spectral base that starts as the Gaussian nearest to a real field.
 
     Args:
-        target: of a translation-invariant action.
-        at: the configuration.
-        component: of a field with components on its last axis, the one to look at.
+        target: with an action invariant under the symmetries of its lattice.
+        mean: starting value of the mean, 0 for none; None to look for it.
     """
-    origin = (0,) * (at.ndim - (component is not None))
-    lattice = ... if component is None else (..., component)
-    site = np.zeros(at.shape)
-    site[origin if component is None else (*origin, component)] = 1
-    x, tangent = (jnp.asarray(array, target.dtype) for array in (at, site))
-    column = np.asarray(jax.jvp(jax.grad(target.action), (x,), (tangent,))[1])[lattice]
-    curvature = np.real(np.fft.fftn(column.astype(np.float64)))
-    return 1 / np.maximum(curvature, np.min(curvature[curvature > 0]))
+    shape = target.event_shape
+    mean, spectrum = nearest_gaussian(
+        lambda x: target.action(x[0]), (1, *shape), mean, target.dtype
+    )
+    return SpectralGaussian(shape, mean, nested(spectrum[0]), target.dtype)
 
 
 def nested(values: np.ndarray) -> Any:

@@ -5,8 +5,10 @@ from typing import Any, Protocol
 import flax.linen as nn
 
 from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
+from sesamo_jax.flows.continuous import ContinuousConfig, SliceContinuousConfig
 from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
 from sesamo_jax.flows.slice_coupling import SliceCouplingConfig, SliceCouplings
+from sesamo_jax.flows.spline import SplineConfig, SplineCouplings
 
 __all__ = [
     "FLOWS",
@@ -17,6 +19,8 @@ __all__ = [
     "RealNVPConfig",
     "SliceCouplingConfig",
     "SliceCouplings",
+    "SplineConfig",
+    "SplineCouplings",
 ]
 
 
@@ -31,6 +35,9 @@ class FlowConfig(Protocol):
 # A new flow: one file with such a dataclass and its module, one row here.
 FLOWS: dict[str, FlowConfig] = {
     "checkerboard": CheckerboardConfig(),
+    "continuous": ContinuousConfig(),
     "realnvp": RealNVPConfig(),
+    "slice_continuous": SliceContinuousConfig(),
     "slice_coupling": SliceCouplingConfig(),
+    "spline": SplineConfig(),
 }

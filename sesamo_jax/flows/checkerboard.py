@@ -42,7 +42,7 @@ class CheckerboardConfig:
         """
         if any(extent % 2 for extent in event_shape):
             raise ValueError(
-                f"flow 'checkerboard' needs even extents, got {event_shape}: use "
+                f"checkerboard couplings need even extents, got {event_shape}: use "
                 "another flow, or an even lattice"
             )
         for field in ("couplings", "layers", "channels", "radius", "log_scale_bound"):
@@ -103,8 +103,16 @@ class CheckerboardCoupling(nn.Module):
     dtype: Any
 
     @nn.compact
-    def log_scale_and_shift(self, x: Array) -> tuple[Array, Array]:
-        """Return s and t, zero on the frozen sites, for one event."""
+    def condition(self, x: Array, outputs: int) -> tuple[Array, np.ndarray]:
+        """Return functions of the frozen sites, and which sites are active.
+
+        Args:
+            x: one event, (*shape).
+            outputs: functions per site; all are 0 at the initial parameters.
+
+        Returns:
+            The functions, (*shape, outputs), and the mask of active sites, (*shape).
+        """
         config = self.config
         active = np.indices(x.shape).sum(axis=0) % 2 == self.parity
         frozen = jnp.asarray(~active, self.dtype)
@@ -112,8 +120,13 @@ class CheckerboardCoupling(nn.Module):
         for _ in range(config.layers):
             h = PeriodicConvolution(config.channels, config.radius, self.dtype)(h)
             h = ACTIVATIONS[config.activation](h)
-        out = PeriodicConvolution(2, config.radius, self.dtype, zero=True)(h)
-        bound = config.log_scale_bound
+        last = PeriodicConvolution(outputs, config.radius, self.dtype, zero=True)
+        return last(h), active
+
+    def log_scale_and_shift(self, x: Array) -> tuple[Array, Array]:
+        """Return s and t, zero on the frozen sites, for one event."""
+        out, active = self.condition(x, 2)
+        bound = self.config.log_scale_bound
         log_scale = bound * jnp.tanh(out[..., 0] / bound)
         return jnp.where(active, log_scale, 0), jnp.where(active, out[..., 1], 0)
 

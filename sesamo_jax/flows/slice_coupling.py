@@ -24,7 +24,7 @@ from sesamo_jax.flows.conditioner import ACTIVATIONS
 class SliceCouplingConfig(CheckerboardConfig):
     """Sizes of a flow of slice couplings; fields as for the checkerboard flow."""
 
-    keeps_zero_mode: ClassVar[bool] = True
+    keeps_slice: ClassVar[bool] = True
 
     def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
         """Return the flow for one event shape (*lattice, 2).

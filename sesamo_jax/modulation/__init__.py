@@ -5,12 +5,13 @@ from sesamo_jax.modulation.circle import (
     CircleExactLaw,
     CircleHeatBathLaw,
     CircleLaw,
-    CircleLearnedLaw,
 )
+from sesamo_jax.modulation.circle_spline import CircleLearnedLaw
 from sesamo_jax.modulation.exact import ExactLaw
 from sesamo_jax.modulation.finite import FiniteLaw
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
 from sesamo_jax.modulation.learned import LearnedLaw
+from sesamo_jax.modulation.von_mises import VonMisesLaw
 from sesamo_jax.symmetries import U1
 
 Law = FiniteLaw | CircleLaw
@@ -62,7 +63,8 @@ def build_law(name: str, target: Target) -> Law:
 
 def _build_circle_law(name: str, symmetry: U1, target: Target) -> CircleLaw:
     if name == "heat_bath":
-        return CircleHeatBathLaw(symmetry, target.action)
+        law = VonMisesLaw if symmetry.linear else CircleHeatBathLaw
+        return law(symmetry, target.action)
     if name == "exact":
         return CircleExactLaw(symmetry)
     return CircleLearnedLaw(symmetry, dtype=target.dtype)

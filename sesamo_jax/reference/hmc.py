@@ -22,6 +22,7 @@ class Chains(NamedTuple):
         acceptance: mean acceptance rate.
         step_size: as tuned.
         gradient_calls: evaluations of the action's gradient, all told.
+        energy_calls: evaluations of the action, with or without its gradient.
         seconds: equilibration and sampling.
         tuning_seconds: tuning, and compilation of everything.
     """
@@ -32,6 +33,7 @@ class Chains(NamedTuple):
     acceptance: float
     step_size: float
     gradient_calls: int
+    energy_calls: int
     seconds: float
     tuning_seconds: float
 
@@ -98,6 +100,7 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
         float(np.mean(acceptance)),
         float(parameters["step_size"]),
         calls,
+        calls,  # a trajectory takes the action only where it takes the gradient
         done - ready,
         ready - begin,
     )

@@ -20,9 +20,13 @@ class U1:
 
     Attributes:
         broken: whether the action changes under rotations.
+        linear: whether it does so by a linear term at most, so that f(e^{i theta} y) is
+            a + b cos(theta - theta_0); then the heat bath is a von Mises density. A
+            wrong claim costs efficiency, not correctness.
     """
 
     broken: bool = False
+    linear: bool = False
 
     @property
     def order(self) -> None:

@@ -90,7 +90,7 @@ class Phi4Complex:
             name=name,
             event_shape=(*self.shape, 2),
             action=action,
-            symmetry=(AlignedU1 if aligned else U1)(broken=self.alpha != 0),
+            symmetry=(AlignedU1 if aligned else U1)(self.alpha != 0, linear=True),
             dtype=jnp.dtype(self.dtype),
             observables={
                 "magnetization": lambda x: mean_field(x)[0],

@@ -1,0 +1,33 @@
+"""Symmetries of periodic lattices: translations, reflections, exchanges of axes."""
+
+import numpy as np
+
+
+def displacement_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which displacements, or momenta, the lattice's point group maps together.
+
+    Reflections of every axis, and exchanges of axes where all extents are equal.
+
+    Args:
+        shape: extents of a periodic lattice.
+
+    Returns:
+        The class of every displacement, (*shape,), 0 for none; a flat member of each.
+    """
+    displacements = np.indices(shape).reshape(len(shape), -1)
+    extents = np.array(shape)[:, None]
+    folded = np.minimum(displacements, extents - displacements)
+    if len(set(shape)) == 1:
+        folded = np.sort(folded, axis=0)
+    _, first, classes = np.unique(
+        folded, axis=1, return_index=True, return_inverse=True
+    )
+    return classes.reshape(shape), first
+
+
+def displacements(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the flat displacement j - k of every pair of sites, (sites, sites)."""
+    positions = np.indices(shape).reshape(len(shape), -1)
+    extents = np.array(shape)[:, None, None]
+    difference = (positions[:, :, None] - positions[:, None, :]) % extents
+    return np.ravel_multi_index(tuple(difference), shape)

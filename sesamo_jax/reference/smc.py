@@ -1,0 +1,201 @@
+"""Tempered sequential Monte Carlo, by blackjax.
+
+Particles start from a Gaussian whose normaliser is known and pass through the densities
+between it and the target, start^(1 - t) target^t for t = 0 .. 1. The product over the
+steps in t of their mean weights estimates Z (Del Moral, Doucet, Jasra, 2006).
+"""
+
+import time
+from collections.abc import Callable
+from math import exp, log, pi, prod, sqrt
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax.config import SMCConfig
+from sesamo_jax.core import Array, Key, Target
+
+# Spread of a trajectory's step size around the tuned one. Trajectories of one length
+# could return to where they began, a whole period later.
+JITTER = 0.2
+
+
+class Populations(NamedTuple):
+    """What sequential Monte Carlo measured, from particles of equal weight.
+
+    Arrays have leading axes (populations, particles).
+
+    Attributes:
+        x: configurations.
+        observables: by name.
+        sectors: symmetry sector, None without a symmetry.
+        log_z: log of each population's estimate of Z, (populations,) float64.
+        temperatures: number of steps in t.
+        acceptance: mean acceptance rate over all temperatures.
+        step_size: as tuned for t = 1.
+        gradient_calls: evaluations of the action's gradient, all told.
+        energy_calls: evaluations of the action, with or without its gradient.
+        seconds: sampling and measuring.
+        tuning_seconds: the pilot population, and compilation of everything.
+    """
+
+    x: np.ndarray
+    observables: dict[str, np.ndarray]
+    sectors: np.ndarray | None
+    log_z: np.ndarray
+    temperatures: int
+    acceptance: float
+    step_size: float
+    gradient_calls: int
+    energy_calls: int
+    seconds: float
+    tuning_seconds: float
+
+
+def run_smc(target: Target, config: SMCConfig, key: Key) -> Populations:
+    """Run independent populations of particles from a Gaussian to the target.
+
+    Every temperature resamples systematically, moves each particle along one HMC
+    trajectory and weighs it for the next step in t. A pilot population finds the
+    temperatures, each as far on as the target ESS allows, and lets its acceptance rate
+    tune the step sizes. The others follow them: with a schedule that is not their own,
+    each estimate of Z is unbiased. A last resampling and trajectory at t = 1 leave
+    particles of equal weight.
+
+    Numerics: the start's log normaliser and the sum over temperatures are float64,
+    whatever the target's type.
+
+    Raises:
+        ValueError: if the action is not finite where the particles start.
+    """
+    begin = time.perf_counter()
+    size, dtype = prod(target.event_shape), np.dtype(target.dtype).type
+    variance = target.prior_variance if config.variance is None else config.variance
+    start, next_temperature, advance, measure = _programs(target, config, variance)
+    pilot_key, run_key = jax.random.split(key)
+
+    # The pilot compiles every program, so it measures, too.
+    state, t = start(pilot_key), 0.0
+    # In units of the start; the first move, at t = 0, need not move anything.
+    schedule, step_size = [], sqrt(variance) / 2
+    while t < 1:
+        pilot_key, step_key = jax.random.split(pilot_key)
+        before, t = t, float(next_temperature(state))
+        if not t > before:
+            raise ValueError(
+                f"smc stands still at temperature {before:.3g}: the action of "
+                f"{target.name!r} is not finite on enough particles, set smc.variance "
+                "to that of a Gaussian where it is"
+            )
+        schedule.append((dtype(t), dtype(step_size)))
+        state, _, rate = advance(step_key, state, *schedule[-1])
+        step_size *= exp(float(rate) - config.acceptance)
+    schedule.append((dtype(1), dtype(step_size)))
+    jax.block_until_ready(measure(state.particles))
+    ready = time.perf_counter()
+
+    drawn, log_z, rates = [], [], []
+    for population_key in jax.random.split(run_key, config.populations):
+        start_key, move_key = jax.random.split(population_key)
+        state, weighed = start(start_key), []
+        for index, step in enumerate(schedule):
+            step_key = jax.random.fold_in(move_key, index)
+            state, *results = advance(step_key, state, *step)
+            weighed.append(results)
+        increments, acceptance = np.array(jax.device_get(weighed), np.float64).T
+        log_z.append(size / 2 * log(2 * pi * variance) + increments.sum())
+        rates.append(acceptance.mean())
+        drawn.append(jax.device_get((state.particles, *measure(state.particles))))
+    x, observables, sectors = jax.tree.map(lambda *parts: np.stack(parts), *drawn)
+    done = time.perf_counter()
+
+    temperatures = len(schedule) - 1
+    # The pilot does without the last move.
+    moves = config.populations * (temperatures + 1) + temperatures
+    gradients = config.particles * moves * (config.leapfrog_steps + 1)
+    return Populations(
+        x=x,
+        observables=observables,
+        sectors=sectors,
+        log_z=np.array(log_z),
+        temperatures=temperatures,
+        acceptance=float(np.mean(rates)),
+        step_size=step_size,
+        gradient_calls=gradients,
+        # Beside those of the gradients, one per particle and move for the weights, and
+        # one per particle and temperature of the pilot to find the next.
+        energy_calls=gradients + config.particles * (moves + temperatures),
+        seconds=done - ready,
+        tuning_seconds=ready - begin,
+    )
+
+
+def _programs(
+    target: Target, config: SMCConfig, variance: float
+) -> tuple[Callable, Callable, Callable, Callable]:
+    """Return what a population does, jitted.
+
+    Returns:
+        `key -> state`, particles of the start; `state -> t`, the next temperature for
+        the target ESS; `(key, state, t, step_size) -> (state, increment, rate)`, which
+        resamples, moves at the state's temperature and weighs for temperature t, with
+        the log mean weight and the acceptance rate; `x -> (observables, sectors)`.
+    """
+    import blackjax  # here, since its import starts JAX's backend
+    from blackjax.smc import ess, resampling, solver, tempered
+
+    dtype = jnp.dtype(target.dtype)
+    hamiltonian = blackjax.hmc.build_kernel()
+
+    def log_start(x: Array) -> Array:
+        return -jnp.sum(x**2) / (2 * variance)
+
+    def log_ratio(x: Array) -> Array:
+        return -target.action(x) - log_start(x)
+
+    def move(key: Key, state: Any, log_density: Callable, step_size: Array) -> tuple:
+        jitter_key, key = jax.random.split(key)
+        step_size *= jax.random.uniform(jitter_key, (), dtype, 1 - JITTER, 1 + JITTER)
+        masses = jnp.ones(prod(target.event_shape), dtype)
+        return hamiltonian(
+            key, state, log_density, step_size, masses, config.leapfrog_steps
+        )
+
+    kernel = tempered.build_kernel(
+        log_start, log_ratio, move, blackjax.hmc.init, resampling.systematic
+    )
+
+    def start(key: Key) -> Any:
+        shape = (config.particles, *target.event_shape)
+        x = sqrt(variance) * jax.random.normal(key, shape, dtype)
+        return _in(dtype, tempered.init(x))
+
+    # Blackjax's solver works only in JAX's default type, which need not be dtype.
+    def wide_ratios(x: Array) -> Array:
+        return jax.vmap(log_ratio)(x).astype(float)
+
+    def next_temperature(state: Any) -> Array:
+        t = state.tempering_param.astype(float)
+        return t + ess.ess_solver(
+            wide_ratios, state.particles, config.target_ess, 1 - t, solver.dichotomy
+        )
+
+    def advance(key: Key, state: Any, t: Array, step_size: Array) -> tuple:
+        state, info = kernel(key, state, 1, t, {"step_size": step_size[None]})
+        rate = jnp.mean(info.update_info.acceptance_rate)
+        return _in(dtype, (state, info.log_likelihood_increment, rate))
+
+    @jax.vmap
+    def measure(x: Array) -> tuple:
+        symmetry = target.symmetry
+        sector = None if symmetry is None else symmetry.sector(x)
+        return {name: f(x) for name, f in target.observables.items()}, sector
+
+    return jax.jit(start), jax.jit(next_temperature), jax.jit(advance), jax.jit(measure)
+
+
+def _in(dtype: Any, tree: Any) -> Any:
+    """Return a tree with all its leaves in one floating type."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
