@@ -20,6 +20,12 @@ DEFAULT: Preset = [
         {"target": "phi4_real"},
         LATTICE | {"flow.name": "continuous", "base.kind": "spectral"},
     ),
+    # Near the transition both signs overlap, where only this density has no penalty.
+    ({"target": "phi4_real", "method": "sesamo"}, {"training.density": "orbit"}),
+    (
+        {"target": "phi4_real", "method": "sesamo", "modulation": "learned"},
+        {"training.density": "cell"},
+    ),
     *[
         entry
         for target in ("phi4_complex", "phi4_complex_broken")

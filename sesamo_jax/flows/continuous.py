@@ -40,8 +40,8 @@ class ContinuousConfig:
     """
 
     features: int = 7
-    reach: float = 3.2
-    width: float = 0.6
+    reach: float = 4.0
+    width: float = 0.8
     time_modes: int = 3
     steps: int = 10
     slope: float = 0.5
