@@ -77,6 +77,8 @@ class TrainingConfig:
             objective `self_reparam`.
         density: accounting of the training weights, `cell` (with penalty) or `orbit`.
         chunk: steps per compiled call, between two lines of the history.
+        warm_start: folder of a trained run whose parameters to start from, on this or a
+            smaller lattice; None starts afresh.
     """
 
     steps: int = 2000
@@ -92,6 +94,7 @@ class TrainingConfig:
     gradient: str | None = None
     density: str = "cell"
     chunk: int = 50
+    warm_start: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 Condition = dict[str, str]
 Preset = list[tuple[Condition, dict[str, Any]]]
 
-LATTICE = {"training.batch_size": 256, "training.steps": 1500}
+LATTICE = {"training.batch_size": 256, "training.steps": 1000}
 
 # The defaults of the dataclasses, chosen for minutes on two CPU cores.
 DEFAULT: Preset = [

@@ -27,6 +27,7 @@ from sesamo_jax.settings import difference, to_json
 from sesamo_jax.summary import aggregate
 from sesamo_jax.train import FitResult, TrainState, fit, init_states
 from sesamo_jax.validation import complete
+from sesamo_jax.warm_start import warm_start
 
 CHECKPOINT_SECONDS = 30.0
 GRID_POINTS = 201
@@ -117,10 +118,13 @@ def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResu
     """Train from the last checkpoint, or from the start, to the last step."""
     seeds = range(run.seed, run.seed + run.seeds)
     states = init_states(model, run.config, seeds)
+    source = run.config.training.warm_start
     checkpoints = Checkpoints(folder.checkpoints)
     spent = {"wall": 0.0, "compile": 0.0}
     if checkpoints.latest_step() is not None:
         states, spent = checkpoints.restore(states)
+    elif source is not None:
+        states = warm_start(states, getattr(run.target, "shape", ()), source)
     folder.truncate_history(int(states.step[0]))
     last_save = monotonic()
     steps = run.config.training.steps

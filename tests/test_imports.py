@@ -52,10 +52,13 @@ MAY_IMPORT = {
     "results": set(),
     "monitor": set(),
     "plots": {"results"},
+    "warm_start": {
+        *("core", "lattice", "checkpoint", "model", "results", "settings", "train"),
+    },
     "runs": {
         *("core", "config", "model", "optim", "train", "evaluate", "chains"),
         *("reference", "checkpoint", "settings", "summary", "results", "monitor"),
-        *("plots", "validation"),
+        *("plots", "validation", "warm_start"),
     },
     "__init__": {
         *("core", "config", "flows", "targets", "model", "train", "evaluate"),
@@ -72,6 +75,7 @@ ONLY_IN = {
     "diffrax": {"flows"},
     "matplotlib": {"plots"},
     "tqdm": {"monitor"},
+    "scipy": {"warm_start"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -11,9 +11,14 @@ from math import prod
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Derived, Target
+from sesamo_jax.core import Array, Target
 from sesamo_jax.symmetries import U1, AlignedU1
-from sesamo_jax.targets.lattice import check_shape, neighbour_sum
+from sesamo_jax.targets.lattice import (
+    check_shape,
+    derived_observables,
+    neighbour_sum,
+    two_point_functions,
+)
 
 SPACES = ("full", "aligned")
 BREAKINGS = ("re", "re_plus_im")
@@ -100,21 +105,8 @@ class Phi4Complex:
                 "phi2": lambda x: jnp.sum(x**2) / sites,
                 "action_density": lambda x: action(x) / sites,
                 "cos_angle": cos_angle,
+                **two_point_functions(self.shape),
             },
-            derived=_derived(sites),
+            derived=derived_observables(self.shape, gaussian_ratio=2),
             slice_shape=self.shape if aligned else None,
         )
-
-
-def _derived(sites: int) -> dict[str, Derived]:
-    second, fourth = "magnetization_squared", "magnetization_fourth"
-    return {
-        "susceptibility": Derived(
-            (second, "abs_magnetization"),
-            lambda mean: sites * (mean[second] - mean["abs_magnetization"] ** 2),
-        ),
-        # Normalised to 0 for a Gaussian in the plane and 1/2 for a ring.
-        "binder": Derived(
-            (fourth, second), lambda mean: 1 - mean[fourth] / (2 * mean[second] ** 2)
-        ),
-    }

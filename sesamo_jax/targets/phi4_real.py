@@ -16,7 +16,7 @@ from sesamo_jax.targets.lattice import (
     check_shape,
     derived_observables,
     neighbour_sum,
-    observables,
+    two_point_functions,
 )
 
 
@@ -68,8 +68,20 @@ class Phi4Real:
             action=action,
             symmetry=Z2(self.shape, broken=self.alpha != 0),
             dtype=jnp.dtype(self.dtype),
-            observables=observables(action, len(self.shape)),
-            derived=derived_observables(self.shape),
+            observables={
+                "magnetization": jnp.mean,
+                "abs_magnetization": lambda x: jnp.abs(jnp.mean(x)),
+                "magnetization_squared": lambda x: jnp.mean(x) ** 2,
+                "magnetization_fourth": lambda x: jnp.mean(x) ** 4,
+                "phi2": lambda x: jnp.mean(x**2),
+                "action_density": lambda x: action(x) / x.size,
+                "breaking_ratio": lambda x: jnp.sign(jnp.mean(x)),
+                **{
+                    name: lambda x, f=function: f(x[..., None])
+                    for name, function in two_point_functions(self.shape).items()
+                },
+            },
+            derived=derived_observables(self.shape, gaussian_ratio=3),
         )
 
 
