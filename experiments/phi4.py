@@ -1,18 +1,19 @@
 """The lattice phi^4 study: every run behind its tables and figures, in one command.
 
-`python experiments/phi4.py` carries out all runs in order, each into a folder of
-`experiments/results/phi4/`; finished ones are skipped, an interrupted one continues.
-`--list` shows them with their commands, `--only NAME ...` picks some.
+`python experiments/phi4.py` carries out all runs in order, each in a process and a
+folder of its own in `experiments/results/phi4/`; finished ones are skipped, interrupted
+ones continue. `--list` shows their commands, `--only TEXT` picks those named so or in
+part.
 """
 
 import argparse
+import subprocess
+import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import resolve
-
-RESULTS = Path(__file__).parent / "results" / "phi4"
+ROOT = Path(__file__).parents[1]
 
 SMALL = {"target.shape": "8,8"}
 CRITICAL = {"target.mass2": -4.0, "base.mean": 0.0}
@@ -57,32 +58,68 @@ add("complex_realnvp", "phi4_complex", {"method": "realnvp"})
 add("complex_smc", "phi4_complex", {"method": "smc"})
 add("real_0.0_smc", "phi4_real", {"method": "smc"})
 
+# Larger critical lattices: 32x32 as in Gerdes et al. 2022, 16x16 between the published
+# couplings of 14x14 and 20x20, linearly in 1 / L.
+for extent, lam, budget in ((16, 4.99, 3000), (32, 4.572, 1500)):
+    add_with_hmc(
+        f"critical_{extent}x{extent}",
+        "phi4_real",
+        CRITICAL
+        | {
+            "target.shape": f"{extent},{extent}",
+            "target.lam": lam,
+            "training.steps": budget,
+            "training.batch_size": 64,
+            "evaluation.samples": 20_000,
+            "evaluation.batch_size": 1000,
+        },
+    )
 
-def command(name: str) -> str:
-    """Return the command line of one run."""
+# Equal samples and steps on growing lattices.
+for extent in (8, 12, 16, 24, 32):
+    for target in ("phi4_real", "phi4_complex"):
+        budget = {"training.steps": 200, "training.batch_size": 64}
+        judged = {"evaluation.samples": 10_000, "evaluation.batch_size": 1000}
+        space = {"target.shape": f"{extent},{extent}"}
+        add(f"scaling_{target[5:]}_{extent}", target, space | budget | judged)
+
+# Every base, flow and gradient on equal samples.
+for base, flow, gradient in product(
+    ("gaussian", "spectral"),
+    ("realnvp", "checkerboard", "spline", "continuous"),
+    ("total", "path"),
+):
+    choice = {"base.kind": base, "flow.name": flow, "training.gradient": gradient}
+    space = SMALL | {"target.alpha": 0.005, "training.steps": 200}
+    add(f"ablation_{base}_{flow}_{gradient}", "phi4_real", space | choice, 3)
+
+
+def command(name: str) -> list[str]:
+    """Return the command line of one run, after the interpreter's name."""
     target, settings, seeds = RUNS[name]
-    words = [f"--target {target}"]
-    words += [f"--set {key}={value}" for key, value in settings.items()]
-    words += [f"--seeds {seeds}"] if seeds > 1 else []
-    output = f"--output experiments/results/phi4/{name}"
-    return " ".join(["python experiments/run.py", *words, output])
+    words = ["experiments/run.py", "--target", target]
+    for key, value in settings.items():
+        words += ["--set", f"{key}={value}"]
+    words += ["--seeds", str(seeds)] if seeds > 1 else []
+    return [*words, "--output", f"experiments/results/phi4/{name}"]
 
 
-def main() -> None:
-    """Carry out the runs that are asked for."""
+def main() -> int:
+    """Carry out the runs that are asked for; return how many failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="show the runs and stop")
-    parser.add_argument("--only", nargs="+", choices=RUNS, metavar="NAME", help="some")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="runs named so")
     options = parser.parse_args()
-    for name in options.only or RUNS:
-        print(command(name), flush=True)
+    failed = 0
+    for name in RUNS:
+        if options.only and not any(text in name for text in options.only):
+            continue
+        print("python", *command(name), flush=True)
         if not options.list:
-            target, settings, seeds = RUNS[name]
-            run = resolve(target, settings=settings, seeds=seeds)
-            metrics = execute(run, RESULTS / name, resume=True)
-            ess = metrics["aggregate"]["ess"]["text"]
-            print(f"  ESS {ess}, {metrics['aggregate']['wall_seconds']['mean']:.0f} s")
+            words = [sys.executable, *command(name), "--resume"]
+            failed += subprocess.run(words, cwd=ROOT, check=False).returncode != 0
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

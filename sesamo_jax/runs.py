@@ -209,7 +209,8 @@ def _run_reference(
             "compile_seconds": drawn.tuning_seconds,
         }
         entries.append(entry | describe(drawn, target))
-        x.append(flat[: run.config.evaluation.keep])
+        stride = max(1, len(flat) // max(1, run.config.evaluation.keep))
+        x.append(flat[::stride][: run.config.evaluation.keep])  # of every chain
     return entries, {"x": np.stack(x)}
 
 

@@ -1,5 +1,7 @@
 """What the documents promise is run: notebooks, the README's script, the citation."""
 
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,12 +61,20 @@ def test_citation_is_valid_yaml():
     assert citation["preferred-citation"]["authors"]
 
 
-def test_results_table_of_the_readme_is_up_to_date():
-    sys.path.insert(0, str(ROOT / "experiments"))
-    try:
-        import results_table
-    finally:
-        sys.path.pop(0)
+def test_tables_of_results_are_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    results_table = importlib.import_module("results_table")
+    phi4_tables = importlib.import_module("phi4_tables")
     readme = (ROOT / "README.md").read_text()
     assert results_table.updated(readme) == readme
     assert "hubbard" in results_table.table()
+    for page in phi4_tables.PAGES:
+        assert phi4_tables.updated(page.read_text()) == page.read_text()
+    assert "complex_broken" in phi4_tables.main_table()
+
+
+def test_pictures_of_the_documents_exist():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import random_params
 from tolerances import SIGMAS
 
 from sesamo_jax import (
@@ -21,6 +22,7 @@ from sesamo_jax import (
 )
 from sesamo_jax.core import Derived, Exact, Target
 from sesamo_jax.evaluate import Draws, build_draw, report
+from sesamo_jax.flows import FLOWS, CheckerboardConfig
 from sesamo_jax.symmetries import Z2
 
 EXACT = Exact(
@@ -49,6 +51,7 @@ def draws(**changes):
         "heat_bath": None,
         "observables": {"level": np.array([2.0, 4.0, 100.0, 1.0])},
         "forward_log_w": np.log([1.0, 2.0]),
+        "integration_error": None,
     }
     return Draws(**{**fields, **changes})
 
@@ -57,7 +60,7 @@ def test_report_has_every_entry():
     out = report(draws(), target())
     errors = {"ess", "forward_ess", "log_z", "elbo", "kl"}
     errors |= {"sectors", "sectors_reweighted", "sectors_expected"}
-    plain = {"leak", "max_weight_share", "observables"}
+    plain = {"leak", "integration_error", "max_weight_share", "observables"}
     plain |= {"imh_observable", "imh_acceptance", "imh_tau_int"}
     assert set(out) == errors | {f"{name}_error" for name in errors} | plain
 
@@ -99,6 +102,7 @@ def test_what_does_not_exist_is_none():
         assert out[f"{name}_error"] is None
     assert out["sectors_expected"] is None
     assert out["leak"] is None
+    assert out["integration_error"] is None
     assert out["observables"] == {}
     assert out["log_z"] == pytest.approx(np.log(2))
 
@@ -234,3 +238,56 @@ def test_strict_draws_and_the_heat_bath_expectation_of_sectors(key, monkeypatch)
     assert np.all(np.abs(expected - exact) < SIGMAS * errors)
     # Without the noise of u it is sharper than the count.
     assert errors.max() < max(out["sectors_reweighted_error"])
+
+
+# The error of integration, of continuous flows
+
+
+@cache
+def lattice(flow, **evaluation):
+    """Return target, configuration, parameters and the function that draws."""
+    target = build_target("phi4_real", shape=(2, 4), dtype="float64")
+    config = Config(
+        flow=flow,
+        base=BaseConfig(kind="spectral"),
+        evaluation=EvaluationConfig(samples=300, batch_size=150, **evaluation),
+    )
+    model = build_model(target, config)
+    params = jax.jit(model.init)(jax.random.key(0))
+    inner = params["flow"]["params"]
+    inner["bijection"] = random_params(
+        lambda: inner["bijection"], np.random.default_rng(0), gain=0.7
+    )
+    return target, model, params, build_draw(model, target, config)
+
+
+SMALL_FLOW = replace(FLOWS["continuous"], features=4, time_modes=2, steps=6)
+
+
+def test_a_continuous_flow_reports_its_small_error_of_integration(key):
+    """Against steps as coarse as in training it is much larger."""
+    target, model, params, draw = lattice(SMALL_FLOW, tolerance=1e-8)
+    draws = draw(params, key)
+    out = report(draws, target)
+    assert out["integration_error"] == draws.integration_error
+    assert 1e-9 < out["integration_error"] < 1e-3
+    samples = jax.jit(model.sample, static_argnums=2)(params, key, 300)
+    adaptive = jax.jit(model.adaptive_log_prob)(params, samples.y)
+    error = np.asarray(samples.log_q - samples.log_p_u - adaptive)
+    assert np.sqrt(np.mean(error**2)) > 10 * out["integration_error"]
+
+
+def test_an_error_of_integration_beyond_the_bound_is_refused(key):
+    _, _, params, draw = lattice(SMALL_FLOW, largest_error=1e-12)
+    with pytest.raises(ValueError, match="the integration error .* of log q") as error:
+        draw(params, key)
+    assert "exceeds evaluation.largest_error=1e-12: " in str(error.value)
+    assert "flow.steps" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_other_flows_have_no_error_of_integration(key):
+    flow = CheckerboardConfig(couplings=1, channels=2)
+    target, model, params, draw = lattice(flow, largest_error=1e-12)
+    assert model.accurate is None
+    assert report(draw(params, key), target)["integration_error"] is None

@@ -410,6 +410,41 @@ def test_resume_with_another_configuration_names_the_setting(
     refused(run, finished[0], words, resume=True)
 
 
+def test_a_trained_run_is_judged_anew_with_other_settings_of_the_evaluation(
+    uninterrupted, tmp_path, monkeypatch, without_figures
+):
+    """As after a refused report: what was trained is not trained again."""
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        after_training(patch)
+        with pytest.raises(Crash):
+            execute(plain_run(), path)
+    monkeypatch.setattr(RunFolder, "append_history", lambda *arguments: crash())
+    monkeypatch.setattr(Checkpoints, "save", lambda *arguments: crash())
+    before = history(path)
+
+    for name, value, words in (
+        ("training.steps", 40, "(training.steps was 30, now 40)"),
+        ("base.variance", 4.0, "(base.variance was 5.0, now 4.0)"),
+    ):
+        settings = PLAIN | {name: value, "evaluation.samples": 400}
+        refused(resolve("gmm", "smoke", settings, 1, 2), path, words, resume=True)
+    assert strict(path / "config.json")["evaluation"]["samples"] == 500
+
+    settings = PLAIN | {"evaluation.samples": 400, "evaluation.keep": 30}
+    metrics = execute(resolve("gmm", "smoke", settings, 1, 2), path, resume=True)
+    assert history(path) == before
+    assert [entry["steps"] for entry in metrics["seeds"]] == [30, 30]
+    assert strict(path / "config.json")["evaluation"]["samples"] == 400
+    with (
+        np.load(path / "samples.npz") as found,
+        np.load(uninterrupted / "samples.npz") as expected,
+    ):
+        assert found["x"].shape == (2, 30, 2)
+        # of the same parameters, by the same keys
+        np.testing.assert_array_equal(found["grid_log_q"], expected["grid_log_q"])
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_of_other_files_is_refused(tmp_path, resume):
     (tmp_path / "thesis.tex").write_text("\\begin{document}")

@@ -183,6 +183,48 @@ def test_later_entries_of_a_preset_win():
     assert get(resolve("gmm", "smoke"), "training.steps") == 20
 
 
+LATTICE_DEFAULTS = {
+    "real": (
+        "phi4_real",
+        {},
+        {"flow.name": "continuous", "base.kind": "spectral"}
+        | {"training.density": "orbit", "training.objective": "reverse_kl"},
+    ),
+    "real, learned": (
+        "phi4_real",
+        {"modulation": "learned"},
+        {"flow.name": "continuous", "base.kind": "spectral"}
+        | {"training.density": "cell", "training.objective": "rao_blackwell"},
+    ),
+    "full": (
+        "phi4_complex",
+        {},
+        {"flow.name": "slice_continuous", "base.kind": "slice", "density": "cell"},
+    ),
+    "aligned": (
+        "phi4_complex",
+        {"target.space": "aligned"},
+        {"flow.name": "continuous", "base.kind": "spectral", "density": "cell"},
+    ),
+    "aligned, broken": (
+        "phi4_complex_broken",
+        {"target.space": "aligned"},
+        {"flow.name": "continuous", "base.kind": "spectral", "density": "cell"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"), LATTICE_DEFAULTS.values(), ids=LATTICE_DEFAULTS
+)
+def test_lattice_presets_depend_on_what_was_set_and_fit_together(
+    name, settings, expected
+):
+    run = resolve(name, settings=settings)
+    run = replace(run, config=complete(run.config, run.target.build(name)))
+    assert {field: get(run, field) for field in expected} == expected
+
+
 PAPER = {
     "density": "cell",
     "flow.couplings": 6,

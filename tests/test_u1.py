@@ -10,8 +10,11 @@ from helpers import assert_mean, random_params
 
 from sesamo_jax import Config, Target, build_model
 from sesamo_jax.bases.slice import SliceGaussian, rice_log_prob
-from sesamo_jax.config import BaseConfig
-from sesamo_jax.flows import RealNVPConfig, SliceCouplingConfig
+from sesamo_jax.config import BaseConfig, HMCConfig
+from sesamo_jax.estimators import reweighted
+from sesamo_jax.flows import CheckerboardConfig, RealNVPConfig, SliceCouplingConfig
+from sesamo_jax.reference.autocorrelation import gamma_method
+from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.symmetries import U1
 from sesamo_jax.targets import build_target
 
@@ -206,3 +209,39 @@ def test_slice_base_reports_the_density_it_samples(key):
     assert float(z[..., 0].mean()) > 0
     again = base.apply(params, z, method="log_prob")
     assert float(again) == pytest.approx(float(log_q), abs=1e-10)
+
+
+THEORY = {"shape": (4, 2), "kappa": 0.22, "lam": 0.022, "dtype": "float64"}
+COMPARED = ("abs_magnetization", "action_density")
+
+
+@pytest.fixture(scope="module")
+def chains():
+    """Return HMC's estimates of the theory on all of C^N."""
+    config = HMCConfig(chains=16, warmup=200, samples=600, leapfrog_steps=8)
+    drawn = run_hmc(build_target("phi4_complex", **THEORY), config, jax.random.key(3))
+    return {name: gamma_method(drawn.observables[name]) for name in COMPARED}
+
+
+@pytest.mark.parametrize("space", ["full", "aligned"])
+def test_full_is_the_theory_that_hmc_samples_and_aligned_is_another(space, chains, key):
+    """By the weights of untrained models, which are exact on their own space."""
+    target = build_target("phi4_complex", space=space, **THEORY)
+    full = space == "full"
+    config = Config(
+        modulation="exact",
+        base=BaseConfig(kind="slice" if full else "spectral"),
+        flow=SliceCouplingConfig(couplings=1, channels=2)
+        if full
+        else CheckerboardConfig(couplings=1, channels=2),
+    )
+    model = build_model(target, config)
+    samples = jax.jit(model.sample, static_argnums=2)(model.init(key), key, 40_000)
+    log_w = np.asarray(-jax.vmap(target.action)(samples.x) - samples.log_q)
+    for name in COMPARED:
+        values = np.asarray(jax.vmap(target.observables[name])(samples.x))
+        found = reweighted(values, log_w)
+        error = np.hypot(found.error, chains[name].error)
+        assert error < 0.02
+        assert (abs(found.mean - chains[name].mean) < 4 * error) == full
+        assert full or abs(found.mean - chains[name].mean) > 10 * error

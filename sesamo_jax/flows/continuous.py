@@ -150,7 +150,7 @@ class ContinuousFlow(nn.Module):
             square = sum((part**2 for part in parts), jnp.zeros(sites, x.dtype))
             values = [jnp.ones_like(square)]
             rate = self.components * local[0] * jnp.ones_like(square)
-            for f, centre in enumerate(centres, start=1):
+            for f, centre in enumerate(centres.tolist(), start=1):
                 u = (square - centre) / config.width
                 bump = jnp.exp(u**2 * -0.5)
                 values.append(bump)

@@ -6,7 +6,9 @@ sum_j [-2 sum_mu phi_j phi_{j+mu} + (2 d + m^2) phi_j^2 + lambda phi_j^4], has
 phi = sqrt(kappa) x; `hopping_from_mass` gives the map.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax.numpy as jnp
 
@@ -77,12 +79,16 @@ class Phi4Real:
                 "action_density": lambda x: action(x) / x.size,
                 "breaking_ratio": lambda x: jnp.sign(jnp.mean(x)),
                 **{
-                    name: lambda x, f=function: f(x[..., None])
+                    name: partial(_of_one_component, function)
                     for name, function in two_point_functions(self.shape).items()
                 },
             },
             derived=derived_observables(self.shape, gaussian_ratio=3),
         )
+
+
+def _of_one_component(function: Callable[[Array], Array], x: Array) -> Array:
+    return function(x[..., None])
 
 
 def hopping_from_mass(mass2: float, lam: float, dimensions: int) -> tuple[float, float]:

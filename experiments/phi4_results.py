@@ -1,0 +1,61 @@
+"""Reading the result files of the phi^4 study, and the breaking ratio's references."""
+
+import json
+from math import erf, exp, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results" / "phi4"
+SUMS = RESULTS / "real_0.0_hmc" / "absolute_sums.json"
+ALPHAS = (0.0, 0.001, 0.002, 0.005, 0.01)
+
+
+def metrics(name: str) -> dict[str, Any] | None:
+    """Return a run's result file, or None where there is none."""
+    path = RESULTS / name / "metrics.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def samples(name: str) -> dict[str, np.ndarray] | None:
+    """Return a run's samples of its first seed, x and normalised weights."""
+    path = RESULTS / name / "samples.npz"
+    if not path.exists():
+        return None
+    with np.load(path) as file:
+        x = file["x"][0].astype(float)
+        log_w = file["log_w"][0] if "log_w" in file else np.zeros(len(x))
+    w = np.exp(log_w - log_w.max())
+    return {"x": x, "w": w / w.sum()}
+
+
+def exact_ratio(alpha: float) -> tuple[float, float]:
+    """Return R and its error from HMC at alpha = 0, reweighted.
+
+    -<sinh(alpha V |m|)> / <cosh(alpha V |m|)>: what the sign of the field makes of the
+    distribution of |m|, in which chains move well.
+    """
+    total = alpha * np.array(json.loads(SUMS.read_text()))
+    ratio = np.sinh(total).sum() / np.cosh(total).sum()
+    means = np.sinh(total).sum(axis=1) / np.cosh(total).sum(axis=1)
+    return -ratio, float(np.std(means, ddof=1) / sqrt(len(means)))
+
+
+def write_sums() -> None:
+    """Write |sum_j x_j| of the samples of HMC at alpha = 0, in blocks of time."""
+    drawn = samples("real_0.0_hmc")
+    if drawn is not None:
+        sums = np.abs(drawn["x"].sum(axis=(1, 2)))
+        blocks = np.round(sums[: len(sums) // 40 * 40].reshape(40, -1), 3)
+        SUMS.write_text(json.dumps(blocks.tolist()) + "\n")
+
+
+def paper_ratio(alpha: float, volume: int = 128) -> float:
+    """Return R of eq. 56 with the paper's fit of eq. 54."""
+    mu, sigma = 2.126, 0.629
+    tilt, shift = alpha * volume * mu, alpha * volume * sigma**2
+    right = exp(-tilt) * erf((mu - shift) / (sqrt(2) * sigma))
+    left = exp(tilt) * erf((mu + shift) / (sqrt(2) * sigma))
+    return (right - left) / (exp(tilt) + exp(-tilt))

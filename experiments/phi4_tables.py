@@ -1,0 +1,160 @@
+"""Write the tables of the phi^4 study from its result files.
+
+`python experiments/phi4_tables.py` rewrites the parts of `docs/phi4.md` and `README.md`
+between their markers; the tests check that they are up to date.
+"""
+
+from math import sqrt
+from typing import Any
+
+from phi4_results import ALPHAS, ROOT, exact_ratio, metrics, paper_ratio
+
+from sesamo_jax.summary import value_error
+
+PAGES = (ROOT / "docs" / "phi4.md", ROOT / "README.md")
+COMPARED = {
+    "abs_magnetization": "abs. M",
+    "action_density": "f/V",
+    "susceptibility": "chi",
+}
+MAIN = (
+    "complex",
+    "complex_broken",
+    "complex_kappa_0.22",
+    "complex_kappa_0.26",
+    "complex_kappa_0.4",
+    "complex_aligned",
+    *(f"real_{alpha}" for alpha in ALPHAS),
+    "critical_8x8",
+    "critical_16x16",
+    "critical_32x32",
+    *(f"real_{alpha}_canonicalization" for alpha in (0.001, 0.005, 0.01)),
+    "complex_realnvp",
+)
+
+
+def main_table() -> str:
+    """Return ESS, log Z and observables beside HMC, with the distance in sigma."""
+    head = ["run", "ESS", "IMH acceptance", "log Z", "leak", "training, s", "GiB"]
+    head += [f"{label} : HMC" for label in COMPARED.values()]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name in MAIN:
+        run = metrics(name)
+        if run is None:
+            continue
+        total = run["aggregate"]
+        cells = [f"`{name}`", *(total[k]["text"] for k in ("ess", "imh_acceptance"))]
+        cells += [total["log_z"]["text"], total["leak"]["text"]]
+        cells += [f"{total['wall_seconds']['mean']:.0f}"]
+        cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
+        cells += [compared(run, metrics(f"{name}_hmc"), key) for key in COMPARED]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def compared(run: dict[str, Any], reference: dict[str, Any] | None, key: str) -> str:
+    """Return an observable of the first seed beside HMC's, and their distance."""
+    entry = run["seeds"][0]["observables"].get(key)
+    if entry is None or entry["error"] is None:
+        return ""
+    text = value_error(entry["mean"], entry["error"])
+    if reference is None:
+        return text
+    other = reference["seeds"][0]["observables"][key]
+    distance = (entry["mean"] - other["mean"]) / sqrt(
+        entry["error"] ** 2 + other["error"] ** 2
+    )
+    beside = value_error(other["mean"], other["error"])
+    return f"{text} : {beside}, {distance:+.1f} sigma"
+
+
+def ratio_table() -> str:
+    """Return the breaking ratio against the exact curve."""
+    lines = [
+        "| alpha | R, flow | exact | distance | eq. 56 | ESS | canonicalization, ESS "
+        "| 1/(1+R^2) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for alpha in ALPHAS:
+        run = metrics(f"real_{alpha}")
+        if run is None:
+            continue
+        exact = exact_ratio(alpha)
+        entry = run["seeds"][0]["observables"]["breaking_ratio"]
+        sigma = sqrt(entry["error"] ** 2 + exact[1] ** 2)
+        folded = metrics(f"real_{alpha}_canonicalization")
+        cells = [
+            f"{alpha}",
+            value_error(entry["mean"], entry["error"]),
+            value_error(*exact) if alpha else "0",
+            f"{(entry['mean'] - exact[0]) / sigma:+.1f} sigma",
+            f"{paper_ratio(alpha):.4f}",
+            run["aggregate"]["ess"]["text"],
+            folded["aggregate"]["ess"]["text"] if folded else "-",
+            f"{1 / (1 + exact[0] ** 2):.3f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def ablation_table() -> str:
+    """Return the ESS of every base, flow and gradient."""
+    lines = ["| base | flow | total | path | s / step |", "|---|---|---|---|---|"]
+    for base in ("gaussian", "spectral"):
+        for flow in ("realnvp", "checkerboard", "spline", "continuous"):
+            runs = [metrics(f"ablation_{base}_{flow}_{g}") for g in ("total", "path")]
+            if None in runs:
+                continue
+            path = runs[1]
+            step = path["aggregate"]["wall_seconds"]["mean"] / path["seeds"][0]["steps"]
+            texts = [run["aggregate"]["ess"]["text"] for run in runs]
+            lines.append(f"| {base} | {flow} | {' | '.join(texts)} | {step:.3f} |")
+    return "\n".join(lines)
+
+
+def readme_table() -> str:
+    """Return the short table of the README."""
+    lines = [
+        "| target | ESS | IMH acceptance | log Z | abs. M : HMC | s / model |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in ("complex", "complex_broken", "real_0.005", "critical_8x8"):
+        run = metrics(name)
+        if run is None:
+            continue
+        total = run["aggregate"]
+        cells = [f"`{name}`", total["ess"]["text"], total["imh_acceptance"]["text"]]
+        cells += [total["log_z"]["text"]]
+        cells += [compared(run, metrics(f"{name}_hmc"), "abs_magnetization")]
+        cells += [f"{total['wall_seconds']['mean']:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "main": main_table,
+    "ratio": ratio_table,
+    "ablation": ablation_table,
+    "phi4": readme_table,
+}
+
+
+def updated(page: str) -> str:
+    """Return a page's text with fresh tables, those that it has markers for."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin not in page:
+            continue
+        head, rest = page.split(begin)
+        page = f"{head}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return page
+
+
+def main() -> None:
+    """Rewrite both pages."""
+    for page in PAGES:
+        page.write_text(updated(page.read_text()))
+
+
+if __name__ == "__main__":
+    main()
