@@ -52,7 +52,7 @@ for alpha in (0.001, 0.005, 0.01):
     add(
         f"real_{alpha}_canonicalization",
         "phi4_real",
-        {"target.alpha": alpha, "method": "canonicalization", "training.steps": 1000},
+        {"target.alpha": alpha, "method": "canonicalization", "training.steps": 1500},
     )
 add("complex_realnvp", "phi4_complex", {"method": "realnvp"})
 add("complex_smc", "phi4_complex", {"method": "smc"})

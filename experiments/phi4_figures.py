@@ -161,7 +161,10 @@ def time_figure() -> Figure:
             panel.plot(seconds, points[:, 1], color=colour, label=label, lw=1.2)
             label = "_" + label
     panel.axhline(0.951, color=LINE, ls=":", lw=1)
-    panel.text(1, 0.955, "paper, on its subspace", fontsize=7, color=LINE, va="bottom")
+    panel.text(
+        0.02, 0.955, "paper, aligned subspace", fontsize=7, color=LINE, va="bottom",
+        transform=panel.get_yaxis_transform(),
+    )  # fmt: skip
     panel.set(xlabel="seconds of training per model", ylabel="ESS", ylim=(0, 1.02))
     panel.set_xscale("log")
     panel.legend(fontsize=8)
@@ -188,7 +191,8 @@ def scaling_figure() -> Figure:
     for panel, title in zip(panels, titles, strict=True):
         panel.set(xlabel="sites", title=title, xscale="log")
     panels[0].set_yscale("log")
-    panels[0].legend()
+    if panels[0].lines:
+        panels[0].legend()
     return figure
 
 

@@ -38,9 +38,20 @@ def exact_ratio(alpha: float) -> tuple[float, float]:
     distribution of |m|, in which chains move well.
     """
     total = alpha * np.array(json.loads(SUMS.read_text()))
-    ratio = np.sinh(total).sum() / np.cosh(total).sum()
-    means = np.sinh(total).sum(axis=1) / np.cosh(total).sum(axis=1)
-    return -ratio, float(np.std(means, ddof=1) / sqrt(len(means)))
+    return _ratio(-np.sinh(total), np.cosh(total))
+
+
+def exact_modulus(alpha: float, volume: int = 128) -> tuple[float, float]:
+    """Return <|m|> and its error by the same reweighting."""
+    sums = np.array(json.loads(SUMS.read_text()))
+    weights = np.cosh(alpha * sums)
+    return _ratio(sums / volume * weights, weights)
+
+
+def _ratio(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    means = values.sum(axis=1) / weights.sum(axis=1)
+    error = float(np.std(means, ddof=1) / sqrt(len(means)))
+    return float(values.sum() / weights.sum()), error
 
 
 def write_sums() -> None:

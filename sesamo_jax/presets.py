@@ -18,7 +18,12 @@ DEFAULT: Preset = [
     ({"target": "gmm_broken"}, {"training.steps": 3000}),
     (
         {"target": "phi4_real"},
-        LATTICE | {"flow.name": "continuous", "base.kind": "spectral"},
+        LATTICE
+        | {
+            "training.steps": 1500,
+            "flow.name": "continuous",
+            "base.kind": "spectral",
+        },
     ),
     # Near the transition both signs overlap, where only this density has no penalty.
     ({"target": "phi4_real", "method": "sesamo"}, {"training.density": "orbit"}),

@@ -86,7 +86,7 @@ class RunFolder:
         """Append one line per seed to `history.csv`."""
         new = not self.history_path.exists()
         with self.history_path.open("a", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow(HISTORY)
             for index, seed in enumerate(seeds):

@@ -96,7 +96,11 @@ def _open(run: Run, path: Path, resume: bool) -> RunFolder:
             f"output folder {path} already holds a run: choose another, or add --resume"
         )
     wanted = to_json(run)
-    if config is not None and (changed := difference(config, wanted)):
+    finished = folder.read("metrics.json") is not None
+    known = config
+    if config is not None and not finished:  # how to judge may still change
+        known = {**config, "evaluation": wanted["evaluation"]}
+    if known is not None and (changed := difference(known, wanted)):
         raise UsageError(
             f"output folder {path} holds a run of another configuration ({changed}): "
             "repeat its settings to resume, or choose another folder"
@@ -105,7 +109,7 @@ def _open(run: Run, path: Path, resume: bool) -> RunFolder:
         folder.open()
         if config is None:
             folder.write("env.json", environment())
-        if config is None or folder.read("metrics.json") is None:
+        if not finished:
             folder.write("config.json", wanted)
     except OSError as error:
         raise UsageError(

@@ -157,11 +157,7 @@ def from_json(tree: Mapping[str, Any]) -> Run:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-    """Return the first setting in which two `to_json` dictionaries differ, in words.
-
-    Those of `evaluation` aside: they change no training.
-    """
-    old, new = ({**tree, "evaluation": None} for tree in (old, new))
+    """Return the first setting in which two `to_json` dictionaries differ, in words."""
     flat_old, flat_new = _flatten(old), _flatten(new)
     for name in flat_old | flat_new:
         if flat_old.get(name) != flat_new.get(name):

@@ -261,7 +261,9 @@ def lattice(flow, **evaluation):
     return target, model, params, build_draw(model, target, config)
 
 
-SMALL_FLOW = replace(FLOWS["continuous"], features=4, time_modes=2, steps=6)
+SMALL_FLOW = replace(
+    FLOWS["continuous"], features=4, time_modes=2, steps=17, slope=50.0
+)
 
 
 def test_a_continuous_flow_reports_its_small_error_of_integration(key):

@@ -92,6 +92,7 @@ def judged(log_w, observables, action):
         heat_bath=None,
         observables=observables,
         forward_log_w=None,
+        integration_error=None,
     )
     return report(draws, Target("made_up", (2,), lambda x: jnp.sum(x**2)))
 

@@ -356,6 +356,7 @@ def test_complete_fills_what_depends_on_the_target():
     hubbard = build_target("hubbard", u=5.0, beta=2.0)
     config = complete(Config(), hubbard)
     assert config.base.variance == pytest.approx(10.0)
+    assert config.base.mean == 0
     assert config.training.objective == "reverse_kl"
     assert config.density == "orbit"
     assert config.training.gradient == "path"
@@ -376,7 +377,7 @@ def test_complete_fills_what_depends_on_the_target():
 def test_complete_leaves_what_was_set():
     config = Config(
         density="strict",
-        base=BaseConfig(variance=7.0),
+        base=BaseConfig(mean=0.3, variance=7.0),
         training=TrainingConfig(objective="self_reparam", gradient="total"),
     )
     assert complete(config, build_target("gmm")) == config

@@ -167,16 +167,7 @@ SCALES = {
 }
 
 
-RICE = "scale counts sigma^2 once, <m^2> = mu^2 + 2 sigma^2"
-UNITS = [
-    pytest.param(
-        name, marks=[pytest.mark.xfail(reason=RICE, strict=True)] * ("slice" in name)
-    )
-    for name in SCALES
-]
-
-
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", SCALES)
 def test_the_unit_of_a_base_is_its_root_mean_square(name, key):
     """Of |z_j| for complex fields; zero modes that weigh as much as all waves."""
     base = SCALES[name]

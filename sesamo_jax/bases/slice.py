@@ -51,8 +51,9 @@ class SliceGaussian(nn.Module):
     def scale(self) -> float:
         """Root mean square of |z_j| at the start, without the unused zero mode."""
         real, imaginary = np.reshape(self.spectra, (2, -1))
-        waves = np.sum(real) + np.sum(imaginary[1:])
-        return float(self.mean**2 + waves / real.size) ** 0.5
+        # m^2 = |mu + sigma (n_1 + i n_2)|^2 counts sigma^2 = real[0] twice.
+        variance = real[0] + np.sum(real) + np.sum(imaginary[1:])
+        return float(self.mean**2 + variance / real.size) ** 0.5
 
     def _log_gain(self) -> Array:
         """Return log sqrt(S), (*lattice, 2), with zero modes."""
