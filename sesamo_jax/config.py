@@ -114,7 +114,7 @@ class EvaluationConfig:
     samples: int = 100_000
     batch_size: int = 10_000
     keep: int = 10_000
-    tolerance: float = 1e-5
+    tolerance: float = 1e-6
     largest_error: float = 0.01
 
 

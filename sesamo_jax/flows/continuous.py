@@ -47,7 +47,7 @@ class ContinuousConfig:
     width: float = 0.8
     time_modes: int = 3
     steps: int = 10
-    slope: float = 0.5
+    slope: float = 0.75
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
