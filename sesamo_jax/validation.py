@@ -79,12 +79,12 @@ def complete(config: Config, target: Target) -> Config:
             "canonicalization's density ends at an edge that the flow moves, where the "
             "path gradient is biased: use gradient 'total'"
         )
-    if config.method == "canonicalization" and base.mean:
-        raise ValueError(
-            f"base.mean={base.mean}: canonicalization needs a base that the symmetry "
-            "leaves invariant, set base.mean to 0"
-        )
     if config.method == "canonicalization":
+        if base.mean:
+            raise ValueError(
+                f"base.mean={base.mean}: canonicalization needs a base that the "
+                "symmetry leaves invariant, set base.mean to 0"
+            )
         base = replace(base, mean=0.0)
     if base.kind == "gaussian":
         variance = base.variance
@@ -111,7 +111,7 @@ def _check_slice(config: Config, target: Target, continuous: bool) -> None:
     if needed and not getattr(config.flow, "keeps_slice", False):
         raise ValueError(
             f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
-            f"of {target.name!r} acts: use flow.name=slice_coupling"
+            f"of {target.name!r} acts: use flow.name=slice_continuous"
         )
     if config.base.kind == "slice" and not needed:
         raise ValueError(

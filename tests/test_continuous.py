@@ -76,7 +76,10 @@ def lattice_of(name):
 
 def velocity(flow, params):
     """Return the jitted (t, x) -> (v, div v), x of shape (components, sites)."""
-    method = lambda module, t, x: module._velocity()(t, x)  # noqa: E731
+
+    def method(module, t, x):
+        return module._velocity()(t, x)
+
     return jax.jit(partial(flow.apply, params, method=method))
 
 
