@@ -20,7 +20,7 @@ DEFAULT: Preset = [
         {"target": "phi4_real"},
         LATTICE
         | {
-            "training.steps": 1500,
+            "training.steps": 1400,
             "flow.name": "continuous",
             "base.kind": "spectral",
         },

@@ -46,8 +46,8 @@ class ContinuousConfig:
     reach: float = 4.0
     width: float = 0.8
     time_modes: int = 3
-    steps: int = 10
-    slope: float = 0.75
+    steps: int = 7
+    slope: float = 0.6
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0

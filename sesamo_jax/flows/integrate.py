@@ -1,11 +1,13 @@
 """Integrating x' = v(x, t) and the log-determinant's rate div v, for one event."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sesamo_jax.core import Array
 
@@ -13,37 +15,48 @@ Velocity = Callable[[Array, Array], tuple[Array, Array]]
 """(t, x) -> (v, div v)."""
 
 MAX_ADAPTIVE_STEPS = 4096
-UNROLLED_STEPS = 16
+UNROLLED_STEPS = 10
 
 
 def runge_kutta(
     velocity: Velocity, x: Array, start: float, end: float, steps: int
 ) -> tuple[Array, Array]:
-    """Integrate from `start` to `end` in equal steps of the classical fourth order.
+    """Integrate from `start` to `end` in equal steps of fifth order.
 
-    Differentiating it differentiates the discrete map that it is. As few steps as
-    training takes are unrolled: XLA's CPU programs for the gradient of a loop are twice
-    as slow.
+    The method is that of Dormand and Prince 1980, a velocity of whose seven is needed
+    for error estimates only. For one number of velocities its error is a tenth of the
+    classical fourth order's, of which training exploits what there is. Differentiating
+    it differentiates the discrete map that it is. As few steps as training takes are
+    unrolled: XLA's CPU programs for the gradient of a loop are twice as slow.
 
     Returns:
         The end point and the integral of div v.
     """
-    width = (end - start) / steps
+    tableau = diffrax.Dopri5.tableau
+    shares = tableau.b_sol[:-1] * (end - start) / steps
+    stages = [np.asarray(row) * (end - start) / steps for row in tableau.a_lower]
+    times = [0.0, *(tableau.c * (end - start) / steps).tolist()]
 
     def step(carry: tuple[Array, Array], index: Array) -> tuple[Any, None]:
         x, log_det = carry
-        t = start + index * width
-        v1, rate1 = velocity(t, x)
-        v2, rate2 = velocity(t + width / 2, x + width / 2 * v1)
-        v3, rate3 = velocity(t + width / 2, x + width / 2 * v2)
-        v4, rate4 = velocity(t + width, x + width * v3)
-        x = x + width / 6 * (v1 + 2 * v2 + 2 * v3 + v4)
-        log_det = log_det + width / 6 * (rate1 + 2 * rate2 + 2 * rate3 + rate4)
-        return (x, log_det), None
+        t = start + index * (end - start) / steps
+        slopes: list[Array] = []
+        rates: list[Array] = []
+        for stage in range(shares.size):
+            at = x + _combine(stages[stage - 1], slopes) if stage else x
+            v, rate = velocity(t + times[stage], at)
+            slopes.append(v)
+            rates.append(rate)
+        return (x + _combine(shares, slopes), log_det + _combine(shares, rates)), None
 
     indices = jnp.arange(steps, dtype=x.dtype)
     start_state = (x, jnp.zeros((), x.dtype))
     return jax.lax.scan(step, start_state, indices, unroll=steps <= UNROLLED_STEPS)[0]
+
+
+def _combine(weights: np.ndarray, values: list[Array]) -> Array:
+    pairs = zip(weights.tolist(), values, strict=True)
+    return reduce(jnp.add, [weight * value for weight, value in pairs if weight])
 
 
 def adaptive(
