@@ -101,7 +101,7 @@ def _entry(estimate: ChainEstimate | Estimate) -> dict[str, float | None]:
 
 def _counts(sectors: np.ndarray | None, target: Target) -> list[np.ndarray] | None:
     """Return, for every sector, 1.0 where a sample lies in it and 0.0 elsewhere."""
-    order = None if target.symmetry is None else target.symmetry.order
+    order = target.listed_sectors
     if sectors is None or order is None:
         return None
     return [(sectors == g).astype(float) for g in range(order)]

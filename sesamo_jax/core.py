@@ -16,6 +16,8 @@ Array = jax.Array
 Key = jax.Array
 Params = Any
 
+MAX_LISTED_SECTORS = 1024
+
 
 class Factor(NamedTuple):
     """One direct factor of a finite group: its order, and whether f breaks it."""
@@ -139,6 +141,8 @@ class Target:
         dtype: floating type of x; float64 needs `jax_enable_x64`.
         prior_variance: variance of the Gaussian base that suits this target.
         observables: functions of one configuration to a scalar or array, by name.
+        measure: of one configuration to a dictionary of further observables, those
+            that share their work.
         derived: functions of the means of scalar observables, by name.
         exact: reference values.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
@@ -156,6 +160,7 @@ class Target:
     dtype: Any = jnp.float32
     prior_variance: float = 1.0
     observables: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    measure: Callable[[Array], Mapping[str, Array]] | None = None
     derived: Mapping[str, Derived] = field(default_factory=dict)
     exact: Exact = Exact()
     sample: Callable[[Key, int], Array] | None = None
@@ -168,6 +173,17 @@ class Target:
                 "positive extents"
             )
         require_precision(self.name, self.dtype)
+
+    @property
+    def listed_sectors(self) -> int | None:
+        """Number of symmetry sectors where reports can list them; None otherwise."""
+        order = None if self.symmetry is None else self.symmetry.order
+        return None if order is None or order > MAX_LISTED_SECTORS else order
+
+    def observe(self, x: Array) -> dict[str, Array]:
+        """Return all observables of one configuration, by name."""
+        values = {name: f(x) for name, f in self.observables.items()}
+        return values | dict(self.measure(x) if self.measure else {})
 
 
 def require_precision(name: str, dtype: Any) -> None:

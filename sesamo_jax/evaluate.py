@@ -71,11 +71,11 @@ def build_draw(
             "x": x,
             "action": actions,
             "log_w": -actions - log_density,
-            "observables": {k: jax.vmap(f)(x) for k, f in target.observables.items()},
+            "observables": jax.vmap(target.observe)(x),
         }
         if margins.shape[-1]:
             out["leaked"] = leaked(margins)
-        if symmetry is not None and symmetry.order is not None:
+        if symmetry is not None and target.listed_sectors:
             out["sectors"] = jax.vmap(symmetry.sector)(x)
             if exact.sectors is None:
                 out["heat_bath"] = jax.vmap(partial(_orbit_weights, target, symmetry))(
@@ -202,7 +202,7 @@ def _observable_report(draws: Draws, target: Target) -> dict[str, Any]:
 
 def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
     names = ("sectors", "sectors_reweighted", "sectors_expected")
-    order = None if target.symmetry is None else target.symmetry.order
+    order = target.listed_sectors
     if draws.sectors is None or order is None:
         return {key: None for name in names for key in (name, f"{name}_error")}
     if target.exact.sectors is not None:

@@ -101,7 +101,8 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
     """Convert text (or a number) to a field's type."""
     options = get_args(kind) or (kind,)
     if get_origin(kind) is tuple:
-        return _extents(name, value)
+        pairs = get_origin(options[0]) is tuple
+        return _edges(name, value) if pairs else _extents(name, value)
     if NoneType in options and value in (None, "none", "None"):
         return None
     wanted = next(option for option in options if option is not NoneType)
@@ -127,6 +128,16 @@ def _extents(name: str, value: Any) -> tuple[int, ...]:
         return tuple(int(entry) for entry in entries)
     except (TypeError, ValueError):
         raise ValueError(f"{name}={value!r} must be integers such as 8,8") from None
+
+
+def _edges(name: str, value: Any) -> tuple[tuple[int, int], ...]:
+    """Convert 0-1,1-2 or [[0, 1], [1, 2]] to pairs of integers."""
+    if isinstance(value, str):
+        value = [entry.split("-") for entry in value.split(",") if entry.strip()]
+    try:
+        return tuple((int(i), int(j)) for i, j in value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r} must be pairs such as 0-1,1-2") from None
 
 
 def to_json(run: Run) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sesamo_jax.targets.determinant import log_det_chain, slices_per_factor
-from sesamo_jax.targets.hubbard import exp_symmetric, fermion_log_dets
+from sesamo_jax.targets.fermion_matrix import fermion_log_dets
+from sesamo_jax.targets.hubbard import exp_symmetric
 
 
 def case(rng, sites, slices, u, beta):

@@ -22,7 +22,7 @@ from sesamo_jax.targets.hubbard import Hubbard
 EXACT = GaussianMixture(modes=5, radius=1.5, dtype="float64").build("exact")
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()
 HUBBARD = Hubbard(u=2.0).build()
-HUBBARD3 = Hubbard(u=2.0, sites=3).build()
+HUBBARD3 = Hubbard(u=2.0, extents=(3,)).build()
 # One Z2 that flips two of three components of an action without any symmetry.
 UNEVEN = Target(
     name="uneven",

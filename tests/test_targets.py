@@ -48,13 +48,12 @@ def test_gradient_is_that_of_finite_differences(registered, fields, rng):
 
 
 def test_observables_and_references_fit_the_target(registered, fields):
-    for name, observable in registered.observables.items():
-        values = np.asarray(jax.jit(jax.vmap(observable))(fields))
+    observed = jax.jit(jax.vmap(registered.observe))(fields)
+    for name, values in observed.items():
         assert np.all(np.isfinite(values)), name
-    known = {*registered.observables, *registered.derived}
-    assert set(registered.exact.observables) <= known
+    assert set(registered.exact.observables) <= {*observed, *registered.derived}
     for inputs, _ in registered.derived.values():
-        assert set(inputs) <= set(registered.observables)
+        assert set(inputs) <= set(observed)
     exact = registered.exact
     if exact.sectors is not None:
         assert exact.sectors.shape == (registered.symmetry.order,)
@@ -116,11 +115,30 @@ def test_float64_targets_ask_for_x64(config):
     [
         ("gmm", {"modes": 1}, "target.modes=1 must be at least 2"),
         ("gmm", {"radius": 0.0}, r"target.radius=0\.0 must be positive"),
-        ("hubbard", {"u": 0.0}, r"target.u=0\.0 must be positive"),
+        ("hubbard", {"u": 0.0}, r"target.u=0\.0 must be positive.*real auxiliary"),
         ("hubbard", {"beta": -1.0}, r"target.beta=-1\.0 must be positive"),
         ("hubbard", {"lattice": "cube"}, "target.lattice 'cube'; known: chain, ring"),
-        ("hubbard", {"sites": 1}, "target.sites=1 is too small for a chain"),
-        ("hubbard", {"lattice": "ring"}, "target.sites=2 is too small for a ring"),
+        (
+            "hubbard",
+            {"extents": (1,)},
+            r"target.extents=\(1,\) is too small for a chain",
+        ),
+        (
+            "hubbard",
+            {"lattice": "ring"},
+            r"target.extents=\(2,\) is too small for a ring",
+        ),
+        ("hubbard", {"edges": ((0, 1),)}, "edges is for target.lattice=graph"),
+        (
+            "hubbard",
+            {"lattice": "graph", "edges": ((0, 2),)},
+            "target.edges: 0-2 is out of range for 2 sites",
+        ),
+        (
+            "hubbard",
+            {"lattice": "ring", "extents": (5,), "time_slices": 3},
+            r"'ring' with extents \(5,\) has a closed path of odd length",
+        ),
         ("hubbard", {"time_slices": 0}, "target.time_slices=0 must be positive"),
         ("hubbard", {"dtype": "float32"}, "'float32'.*leave target.dtype at float64"),
         ("ising", {}, "unknown target 'ising'; known: .*gmm.*hubbard"),

@@ -70,7 +70,7 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
         keys = jax.random.split(key, config.thinning)
         state, info = jax.lax.scan(advance, state, keys)
         x = state.position
-        measured = {name: f(x) for name, f in target.observables.items()}
+        measured = target.observe(x)
         symmetry = target.symmetry
         sector = None if symmetry is None else symmetry.sector(x)
         return state, (x, measured, sector, jnp.mean(info.acceptance_rate))

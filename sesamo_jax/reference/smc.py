@@ -191,7 +191,7 @@ def _programs(
     def measure(x: Array) -> tuple:
         symmetry = target.symmetry
         sector = None if symmetry is None else symmetry.sector(x)
-        return {name: f(x) for name, f in target.observables.items()}, sector
+        return target.observe(x), sector
 
     return jax.jit(start), jax.jit(next_temperature), jax.jit(advance), jax.jit(measure)
 

@@ -4,10 +4,12 @@ The product's singular values spread over many orders of magnitude, and the plai
 product keeps only the largest. It is therefore held as U e^D W with orthogonal U,
 scales D and a well-conditioned W, with one QR factorisation of sorted columns for every
 few slices, so that large and small scales never meet in one sum (Loh et al. 1992; Bai,
-Lee, Li, Xu 2011). O(T N^3).
+Lee, Li, Xu 2011). O(T N^3). One slice must not be steep by itself: where e^{x_t} spans
+more than ten orders of magnitude, `fermion_matrix` is the one to use.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -87,13 +89,35 @@ def log_det_chain(x: Array, hop: np.ndarray, per_factor: int) -> Array:
     return jnp.sum(large) + jnp.linalg.slogdet(inner)[1]
 
 
-def _forward(x: Array, hop: np.ndarray, per_factor: int) -> tuple[Array, Array]:
-    """Return log|det| and its gradient, 1 - the diagonal of Green's functions.
+class _Factorised(NamedTuple):
+    """Green's functions at the borders of blocks, G = left inner^{-1} right.
 
-    d log det / d x_t = diag(1 - G_t), G_t = (1 + B_{t-1} ... B_1 B_T ... B_t)^{-1}: at
-    borders of blocks from the factorised products before and after, and by
-    G -> B G B^{-1} inside. Both chains in one scan and all solves on one LU
-    factorisation: independent ones can block each other's threads on CPUs.
+    Attributes:
+        log_det: log|det(1 + B_T ... B_1)|.
+        left: (blocks + 1, N, N), as are the others.
+        lu: of inner.
+        pivots: of inner.
+        right: for equal times.
+        ahead: in its place for G(t, 0) = B_t ... B_1 G(0, 0).
+    """
+
+    log_det: Array
+    left: Array
+    lu: Array
+    pivots: Array
+    right: Array
+    ahead: Array
+
+    def solve(self, right: Array) -> Array:
+        """Return left inner^{-1} right."""
+        solved = jax.vmap(lambda f, p, b: jax.scipy.linalg.lu_solve((f, p), b))
+        return self.left @ solved(self.lu, self.pivots, right)
+
+
+def _factorise(x: Array, hop: np.ndarray, per_factor: int) -> _Factorised:
+    """Both chains in one scan, all borders in one LU factorisation.
+
+    Independent ones can block each other's threads on CPUs.
     """
     blocks = _blocks(x, jnp.asarray(hop), per_factor)
     both = jnp.stack([blocks, jnp.swapaxes(blocks, 1, 2)[::-1]])
@@ -102,29 +126,50 @@ def _forward(x: Array, hop: np.ndarray, per_factor: int) -> tuple[Array, Array]:
     (u0, u1), (d0, d1), (w0, w1) = ((leaf[0], leaf[1][::-1]) for leaf in (u, d, w))
     large0, large1 = jnp.maximum(d0, 0), jnp.maximum(d1, 0)
     small0, small1 = jnp.minimum(d0, 0), jnp.minimum(d1, 0)
-    left, right = jnp.exp(-large0)[:, :, None], jnp.exp(-large1)[:, None, :]
-    inner = left * (jnp.swapaxes(u0, 1, 2) @ u1) * right
-    inner = (
-        inner
-        + jnp.exp(small0)[:, :, None]
-        * (w0 @ jnp.swapaxes(w1, 1, 2))
-        * jnp.exp(small1)[:, None, :]
-    )
+    right = jnp.exp(-large0)[:, :, None] * jnp.swapaxes(u0, 1, 2)
+    left = u1 * jnp.exp(-large1)[:, None, :]
+    ahead = jnp.exp(small0)[:, :, None] * w0
+    behind = jnp.swapaxes(w1, 1, 2) * jnp.exp(small1)[:, None, :]
+    inner = right @ left + ahead @ behind
     lu, pivots = jax.scipy.linalg.lu_factor(inner)
-    diagonal = jnp.diagonal(lu[-1])
-    log_det = jnp.sum(large0[-1]) + jnp.sum(jnp.log(jnp.abs(diagonal)))
-    solved = jax.vmap(lambda f, p, b: jax.scipy.linalg.lu_solve((f, p), b))(
-        lu, pivots, left * jnp.swapaxes(u0, 1, 2)
-    )
-    green = (u1 * right) @ solved
+    log_det = jnp.sum(large0[-1]) + jnp.sum(jnp.log(jnp.abs(jnp.diagonal(lu[-1]))))
+    return _Factorised(log_det, left, lu, pivots, right, ahead)
+
+
+def green_functions(x: Array, hop: np.ndarray, per_factor: int) -> tuple[Array, Array]:
+    """Return <a_i a_j^+> at equal times and <a_i(t) a_j^+(0)>, each (blocks + 1, N, N).
+
+    At t = 0, per_factor, ..., T, just after the hopping of slice t.
+
+    Args:
+        x: (T, N), float64.
+        hop: e^h, symmetric, (N, N).
+        per_factor: slices between factorisations, a divisor of T.
+    """
+    parts = _factorise(x, hop, per_factor)
+    size = x.shape[1]
+    both = parts.solve(jnp.concatenate([parts.right, parts.ahead], axis=2))
+    return both[..., :size], both[..., size:]
+
+
+def _forward(x: Array, hop: np.ndarray, per_factor: int) -> tuple[Array, Array]:
+    """Return log|det| and its gradient, 1 - the diagonal of Green's functions.
+
+    d log det / d x_t = diag(1 - G_t), G_t = (1 + B_{t-1} ... B_1 B_T ... B_t)^{-1}: at
+    borders of blocks from the factorised products before and after, and by
+    G -> B G B^{-1} inside.
+    """
+    parts = _factorise(x, hop, per_factor)
+    green = parts.solve(parts.right)
     steps = jnp.exp(x).reshape(-1, per_factor, x.shape[1])
     inverse = np.linalg.inv(hop)
-    g, out = green[:-1], []
+    green, out = green[:-1], []
     for t in range(per_factor):
-        out.append(1 - jnp.diagonal(g, axis1=1, axis2=2))
+        out.append(1 - jnp.diagonal(green, axis1=1, axis2=2))
         field = steps[:, t]
-        g = hop @ (field[:, :, None] * g / field[:, None, :]) @ inverse
-    return log_det, jnp.stack(out, axis=1).reshape(x.shape)
+        moved = field[:, :, None] * green / field[:, None, :]
+        green = jnp.asarray(hop) @ moved @ inverse
+    return parts.log_det, jnp.stack(out, axis=1).reshape(x.shape)
 
 
 def _backward(per_factor: int, gradient: Array, cotangent: Array) -> tuple:

@@ -7,31 +7,55 @@ with x of shape (N_t, N_x) and the fermion matrix of eq. 50,
     h = (kappa beta / N_t) * adjacency.
 
 Antiperiodic means that the step across the time border carries the opposite sign, so
-M = 1 + e^h e^x at N_t = 1; the text below eq. 50 has it the other way round. The
-Gaussian's width follows eq. 49; eq. 51 is off by a factor 2 in the exponent.
+det M = det(1 + e^h e^{x_Nt} ... e^h e^{x_1}); the text below eq. 50 has it the other
+way round. The Gaussian's width follows eq. 49; eq. 51 is off by a factor 2 in the
+exponent.
+
+On a bipartite graph det M[-x] = e^{-sum x} det M[x]: one determinant is enough, and
+exp(-f) is positive.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
-from math import erf
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import (
-    Array,
-    Exact,
-    FiniteSymmetry,
-    Key,
-    Target,
-    require_precision,
-)
+from sesamo_jax.core import Array, Exact, Target, require_precision
+from sesamo_jax.reference.fock import fock_reference
 from sesamo_jax.symmetries import sign_flips
+from sesamo_jax.targets.determinant import (
+    green_functions,
+    log_det_chain,
+    slices_per_factor,
+)
+from sesamo_jax.targets.fermion_matrix import (
+    fermion_log_dets,
+    space_time_green_functions,
+)
+from sesamo_jax.targets.gaussian_expansion import (
+    expansion_reference,
+    expansion_sampler,
+    gaussian_expansion,
+)
+from sesamo_jax.targets.graphs import (
+    LATTICES,
+    Edges,
+    adjacency,
+    lattice_edges,
+    sublattices,
+    user_edges,
+)
+from sesamo_jax.targets.hubbard_observables import HubbardObservables
 
-LATTICES = ("chain", "ring")
-# The expansion below has 4^sites terms: 256 at four sites.
+# The expansion into Gaussians has 4^sites terms: 256 at four sites.
 MAX_EXPANDED_SITES = 4
+# The trace takes half a second at six sites, a minute at eight.
+MAX_TRACED_SITES = 6
+# Up to so many slices, or N_t N_x, the matrix on space-time is the cheaper one.
+FEW_SLICES = 4
+LARGEST_SPACE_TIME = 16
+STEEPEST_SLICE = 5.0  # U~ above which one e^x spans too many orders of magnitude
 
 
 @dataclass(frozen=True)
@@ -42,8 +66,12 @@ class Hubbard:
         u: on-site interaction U.
         beta: inverse temperature.
         kappa: hopping amplitude.
-        lattice: `chain` (open) or `ring`.
-        sites: number of lattice sites N_x.
+        lattice: `chain` (open), `ring`, `square`, `honeycomb`, or `graph` of `edges`.
+        extents: sites of a chain, ring or graph; rows and columns of a square lattice;
+            rows and columns of cells of a honeycomb lattice, of two sites each.
+        periodic: whether square and honeycomb lattices close.
+        edges: pairs of neighbours, sites counted from 0, all given one way or all both
+            ways; for `graph` only.
         time_slices: N_t.
         dtype: float64; the determinant of a float32 matrix is refused.
     """
@@ -52,71 +80,136 @@ class Hubbard:
     beta: float = 1.0
     kappa: float = 1.0
     lattice: str = "chain"
-    sites: int = 2
+    extents: tuple[int, ...] = (2,)
+    periodic: bool = True
+    edges: tuple[tuple[int, int], ...] = ()
     time_slices: int = 1
     dtype: str = "float64"
+
+    @property
+    def sites(self) -> int:
+        """Number of lattice sites N_x."""
+        cell = 2 if self.lattice == "honeycomb" else 1
+        return cell * int(np.prod(self.extents))
+
+    @property
+    def u_tilde(self) -> float:
+        """Interaction of one time slice, U~ = U beta / N_t."""
+        return self.u * self.beta / self.time_slices
+
+    def graph(self) -> Edges:
+        """Return the edges.
+
+        Raises:
+            ValueError: for a lattice or edges that are none.
+        """
+        if self.lattice == "graph":
+            return user_edges(self.edges, self.sites)
+        return lattice_edges(self.lattice, self.extents, self.periodic)
+
+    def hop(self) -> np.ndarray:
+        """Return e^h of one time slice, (N_x, N_x)."""
+        per_slice = self.kappa * self.beta / self.time_slices
+        return exp_symmetric(per_slice * adjacency(self.graph(), self.sites))
+
+    def slices_per_factor(self) -> int:
+        """Return after how many slices products of e^h e^x are factorised anew."""
+        spread = self.u_tilde + 2 * self.u_tilde**0.5  # of x, where exp(-f) has mass
+        per_slice = self.kappa * self.beta / self.time_slices
+        widest = np.linalg.norm(adjacency(self.graph(), self.sites), 2)
+        return slices_per_factor(self.time_slices, spread + float(per_slice * widest))
 
     def build(self, name: str = "hubbard") -> Target:
         """Return the target.
 
         Raises:
-            ValueError: for a parameter out of its range, an unknown lattice, or a
-                dtype other than float64.
+            ValueError: for a parameter out of its range, an unknown lattice, a graph
+                that is not bipartite with more than two time slices, or a dtype other
+                than float64.
         """
         require_precision(name, jnp.float64)
         self._check()
-        u_tilde = self.u * self.beta / self.time_slices
-        hop = exp_symmetric(self.kappa * self.beta / self.time_slices * adjacency(self))
-
-        def action(x: Array) -> Array:
-            fermions = fermion_log_dets(jnp.stack([x, -x]), hop)
-            return jnp.sum(x**2) / (2 * u_tilde) - jnp.sum(fermions)
-
         shape = (self.time_slices, self.sites)
         columns = np.arange(self.time_slices * self.sites).reshape(shape).T.tolist()
         symmetry = sign_flips(shape, columns, exact_global_flip=True)
-        observables = {}
-        if self.sites == 2:
-            observables["breaking_ratio"] = lambda x: jnp.prod(
-                jnp.sign(jnp.sum(x, axis=0))
-            )
-        exact, sample = Exact(), None
+        exact, sample = self._traced(), None
         if self.time_slices == 1 and self.sites <= MAX_EXPANDED_SITES:
-            weights, means = gaussian_expansion(hop, u_tilde)
-            exact = expansion_reference(weights, means, u_tilde, symmetry)
-            sample = expansion_sampler(weights, means, u_tilde)
+            weights, means = gaussian_expansion(self.hop(), self.u_tilde)
+            expanded = expansion_reference(weights, means, self.u_tilde, symmetry)
+            known = {**exact.observables, **expanded.observables}
+            exact = expanded._replace(observables=known)
+            sample = expansion_sampler(weights, means, self.u_tilde)
         return Target(
             name=name,
             event_shape=shape,
-            action=action,
+            action=self._action(),
             symmetry=symmetry,
             dtype=jnp.float64,
-            prior_variance=u_tilde,
-            observables=observables,
+            prior_variance=self.u_tilde,
+            measure=HubbardObservables(
+                green_functions=self._green_functions(),
+                adjacency=adjacency(self.graph(), self.sites),
+                signs=self.signs(),
+                u=self.u,
+                kappa=self.kappa,
+            ),
             exact=exact,
             sample=sample,
         )
 
+    def _action(self) -> Callable[[Array], Array]:
+        hop, u_tilde, bipartite = self.hop(), self.u_tilde, self.signs() is not None
+        per_factor = 0 if self._on_space_time() else self.slices_per_factor()
+
+        def action(x: Array) -> Array:
+            if bipartite and per_factor:
+                fermions = 2 * log_det_chain(x, hop, per_factor) - jnp.sum(x)
+            elif bipartite:
+                fermions = 2 * fermion_log_dets(x[None], hop)[0] - jnp.sum(x)
+            else:
+                fermions = jnp.sum(fermion_log_dets(jnp.stack([x, -x]), hop))
+            return jnp.sum(x**2) / (2 * u_tilde) - fermions
+
+        return action
+
+    def _green_functions(self) -> Callable[[Array], tuple[Array, Array]]:
+        hop, per_factor = self.hop(), self.slices_per_factor()
+        if self._on_space_time():
+            return lambda x: space_time_green_functions(x, hop)
+        return lambda x: green_functions(x, hop, per_factor)
+
+    def _on_space_time(self) -> bool:
+        """Return whether to use the matrix on space-time: it is cheap, or safer."""
+        few = self.time_slices <= FEW_SLICES
+        small = self.time_slices * self.sites <= LARGEST_SPACE_TIME
+        return few or small or self.u_tilde > STEEPEST_SLICE
+
+    def _traced(self) -> Exact:
+        """Return what the trace over the Fock space gives, for small systems."""
+        if self.sites > MAX_TRACED_SITES:
+            return Exact()
+        hopping = self.kappa * adjacency(self.graph(), self.sites)
+        fock = fock_reference(hopping, self.u, self.beta, self.time_slices)
+        known = {"double_occupancy": fock.double_occupancy, "energy": fock.energy}
+        signs = self.signs()
+        if signs is not None:
+            staggered = signs @ fock.spin_correlation @ signs / self.sites
+            known["staggered_structure_factor"] = float(staggered)
+        source = "exact trace over the Fock space, at the same number of time slices"
+        return Exact(log_z=fock.log_z, observables=known, source=source)
+
+    def signs(self) -> np.ndarray | None:
+        """Return +1 and -1 on the two sublattices; None if there are no such."""
+        return sublattices(self.graph(), self.sites)
+
     def _check(self) -> None:
-        for field in ("u", "beta"):
-            if not getattr(self, field) > 0:
-                raise ValueError(
-                    f"target.{field}={getattr(self, field)} must be positive"
-                )
-        if self.lattice not in LATTICES:
+        if not self.u > 0:
             raise ValueError(
-                f"unknown target.lattice {self.lattice!r}; known: {', '.join(LATTICES)}"
+                f"target.u={self.u} must be positive: without repulsion the spin basis "
+                "has no real auxiliary field"
             )
-        if self.sites < 2 or (self.lattice == "ring" and self.sites < 3):
-            raise ValueError(
-                f"target.sites={self.sites} is too small for a {self.lattice}: "
-                "a chain needs 2, a ring 3"
-            )
-        if self.lattice == "ring" and self.sites % 2 and self.time_slices > 2:
-            raise ValueError(
-                f"target.sites={self.sites}: on a ring of odd length the determinants "
-                "have no common sign with more than 2 time slices; use an even length"
-            )
+        if not self.beta > 0:
+            raise ValueError(f"target.beta={self.beta} must be positive")
         if self.time_slices < 1:
             raise ValueError(f"target.time_slices={self.time_slices} must be positive")
         if self.dtype != "float64":
@@ -124,122 +217,30 @@ class Hubbard:
                 f"target.dtype={self.dtype!r}: the Hubbard determinant loses its "
                 "digits below float64; leave target.dtype at float64"
             )
-
-
-def adjacency(config: Hubbard) -> np.ndarray:
-    """Return the symmetric 0/1 nearest-neighbour matrix, (N_x, N_x)."""
-    bonds = np.eye(config.sites, k=1)
-    if config.lattice == "ring":
-        bonds[0, -1] = 1
-    return bonds + bonds.T
+        if self.lattice not in (*LATTICES, "graph"):
+            raise ValueError(
+                f"unknown target.lattice {self.lattice!r}; known: "
+                f"{', '.join(LATTICES)}, graph"
+            )
+        if self.edges and self.lattice != "graph":
+            raise ValueError(
+                f"target.edges is for target.lattice=graph, not {self.lattice!r}"
+            )
+        smallest = 3 if self.lattice == "ring" else 2
+        if self.sites < smallest:
+            raise ValueError(
+                f"target.extents={self.extents} is too small for a {self.lattice}: it "
+                f"needs at least {smallest} sites"
+            )
+        if self.time_slices > 2 and self.signs() is None:
+            raise ValueError(
+                f"target.lattice={self.lattice!r} with extents {self.extents} has a "
+                "closed path of odd length, where the determinants have no common sign "
+                "with more than 2 time slices: use a bipartite graph"
+            )
 
 
 def exp_symmetric(matrix: np.ndarray) -> np.ndarray:
     """Return the exponential of a symmetric matrix through its eigenvectors."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.exp(values)) @ vectors.T
-
-
-def fermion_matrix(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
-    """Return M[x] of eq. 50 on space-time with scaled columns, and the scale's log.
-
-    det M[x] = det(scaled) exp(log_scale). Column (t, j) holds a 1 and multiples of
-    e^{x_tj}; divided by e^{max(x_tj, 0)} no entry exceeds those of e^h, so that fields
-    far from the modes, as early training makes them, cannot overflow.
-
-    Args:
-        x: auxiliary field, (N_t, N_x), float64.
-        hop: e^h, (N_x, N_x).
-
-    Raises:
-        TypeError: if x is not float64.
-    """
-    if x.dtype != jnp.float64:
-        raise TypeError(
-            f"the fermion determinant needs a float64 field, got {x.dtype}: set "
-            "jax_enable_x64 and pass float64 arrays"
-        )
-    slices, sites = x.shape
-    step = -np.eye(slices, k=-1)
-    step[0, -1] += 1.0  # antiperiodic, and the plus sign of a single slice
-    positive = jnp.maximum(x, 0.0)
-    blocks = jnp.einsum("st,ij,tj->sitj", step, hop, jnp.exp(x - positive))
-    scaled = jnp.diag(jnp.exp(-positive).ravel()) + blocks.reshape(x.size, x.size)
-    return scaled, jnp.sum(positive)
-
-
-def fermion_log_dets(fields: Array, hop: np.ndarray) -> Array:
-    """Return log|det M| of several fields, (n, N_t, N_x) -> (n,).
-
-    At half filling on a bipartite graph det M[-x] = e^{-sum x} det M[x], so the two
-    determinants of the action have one sign and their product is positive.
-
-    Numerics: one batched factorisation for all. Two independent ones in a program can
-    block each other's threads on CPUs, for good.
-    """
-    scaled, log_scale = jax.vmap(lambda x: fermion_matrix(x, hop))(fields)
-    return jnp.linalg.slogdet(scaled)[1] + log_scale
-
-
-def gaussian_expansion(
-    hop: np.ndarray, u_tilde: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Write exp(-f) at N_t = 1 as a sum of Gaussians of variance U~, exactly.
-
-    det(1 + e^h e^x) is the sum over subsets S of sites of det(e^h)_SS e^{sum_S x}, and
-    the principal minors of the positive e^h are positive. Hence exp(-f) is a sum over
-    pairs (S, S') of Gaussians around U~ (1_S - 1_S').
-
-    Returns:
-        log masses (4^N_x,) of the Gaussians, and their means (4^N_x, N_x).
-    """
-    sites = hop.shape[0]
-    occupations = np.array(list(product((0, 1), repeat=sites)), bool)
-    log_minors = np.array(
-        [np.linalg.slogdet(hop[np.ix_(s, s)])[1] if s.any() else 0 for s in occupations]
-    )
-    charge = occupations[:, None].astype(float) - occupations[None].astype(float)
-    log_masses = (
-        log_minors[:, None]
-        + log_minors[None]
-        + u_tilde * np.sum(charge**2, axis=-1) / 2
-        + sites / 2 * np.log(2 * np.pi * u_tilde)
-    )
-    return log_masses.ravel(), u_tilde * charge.reshape(-1, sites)
-
-
-def expansion_reference(
-    log_masses: np.ndarray, means: np.ndarray, u_tilde: float, symmetry: FiniteSymmetry
-) -> Exact:
-    """Return log Z, the sector probabilities and R from the Gaussian expansion."""
-    log_z = np.logaddexp.reduce(log_masses)
-    sites = means.shape[1]
-    scaled = means / np.sqrt(2 * u_tilde)
-    positive = (1 + np.vectorize(erf)(scaled)) / 2
-    sectors, ratio = np.zeros(symmetry.order), 0.0
-    for signs in product((1, -1), repeat=sites):
-        orthant = np.where(np.array(signs) > 0, positive, 1 - positive).prod(axis=1)
-        mass = float(np.exp(log_masses - log_z) @ orthant)
-        sectors[int(symmetry.sector(jnp.array([signs], jnp.float64)))] += mass
-        ratio += mass * float(np.prod(signs))
-    return Exact(
-        log_z=float(log_z),
-        sectors=sectors,
-        observables={"breaking_ratio": ratio} if sites == 2 else {},
-        source="closed form: expansion of the determinants into Gaussians",
-    )
-
-
-def expansion_sampler(log_masses: np.ndarray, means: np.ndarray, u_tilde: float):  # type: ignore[no-untyped-def]
-    """Return `(key, n) -> (n, 1, N_x)`, exact samples from the Gaussian expansion."""
-
-    def sample(key: Key, n: int) -> Array:
-        component_key, noise_key = jax.random.split(key)
-        component = jax.random.categorical(
-            component_key, jnp.asarray(log_masses), shape=(n,)
-        )
-        noise = jax.random.normal(noise_key, (n, means.shape[1]), jnp.float64)
-        x = jnp.asarray(means)[component] + np.sqrt(u_tilde) * noise
-        return x[:, None, :]
-
-    return sample

@@ -1,0 +1,71 @@
+"""The fermion matrix of the Hubbard model on space-time, for small systems.
+
+M[x] of eq. 50 is of size N_t N_x. Larger systems take `determinant`, which needs the
+space's size only; this one bears any field, however steep or far from the modes.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax.core import Array
+
+
+def fermion_matrix(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
+    """Return M[x] of eq. 50 on space-time with scaled columns, and the scale's log.
+
+    det M[x] = det(scaled) exp(log_scale). Column (t, j) holds a 1 and multiples of
+    e^{x_tj}; divided by e^{max(x_tj, 0)} no entry exceeds those of e^h, so that fields
+    far from the modes, as early training makes them, cannot overflow.
+
+    Args:
+        x: auxiliary field, (N_t, N_x), float64.
+        hop: e^h, (N_x, N_x).
+
+    Raises:
+        TypeError: if x is not float64.
+    """
+    if x.dtype != jnp.float64:
+        raise TypeError(
+            f"the fermion determinant needs a float64 field, got {x.dtype}: set "
+            "jax_enable_x64 and pass float64 arrays"
+        )
+    slices, sites = x.shape
+    step = -np.eye(slices, k=-1)
+    step[0, -1] += 1.0  # antiperiodic, and the plus sign of a single slice
+    positive = jnp.maximum(x, 0.0)
+    blocks = jnp.einsum("st,ij,tj->sitj", step, hop, jnp.exp(x - positive))
+    scaled = jnp.diag(jnp.exp(-positive).ravel()) + blocks.reshape(x.size, x.size)
+    return scaled, jnp.sum(positive)
+
+
+def fermion_log_dets(fields: Array, hop: np.ndarray) -> Array:
+    """Return log|det M| of several fields, (n, N_t, N_x) -> (n,).
+
+    At half filling on a bipartite graph det M[-x] = e^{-sum x} det M[x], so the two
+    determinants of the action have one sign and their product is positive.
+
+    Numerics: one batched factorisation for all. Two independent ones in a program can
+    block each other's threads on CPUs, for good.
+    """
+    scaled, log_scale = jax.vmap(lambda x: fermion_matrix(x, hop))(fields)
+    return jnp.linalg.slogdet(scaled)[1] + log_scale
+
+
+def space_time_green_functions(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
+    """Return <a_i a_j^+> at equal times and <a_i(t) a_j^+(0)>, (N_t + 1, N_x, N_x).
+
+    Blocks of M^{-1}, at t = 0, ..., N_t just after the hopping of slice t.
+
+    Args:
+        x: auxiliary field, (N_t, N_x), float64.
+        hop: e^h, (N_x, N_x).
+    """
+    slices, sites = x.shape
+    scaled, _ = fermion_matrix(x, hop)
+    inverse = jnp.linalg.inv(scaled).reshape(slices, sites, slices, sites)
+    inverse = jnp.exp(-jnp.maximum(x, 0.0))[:, :, None, None] * inverse
+    times = np.arange(slices)
+    equal, ahead = inverse[times, :, times], inverse[:, :, 0]
+    around = jnp.eye(sites) - equal[:1]  # once around time
+    return jnp.concatenate([equal, equal[:1]]), jnp.concatenate([ahead, around])
