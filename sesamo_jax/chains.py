@@ -33,9 +33,13 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     out["observables"] = {name: _entry(e) for name, e in estimates.items()}
     for name, array in values.items():
         if array.ndim > 2:
-            columns = [gamma_method(column) for column in np.moveaxis(array, 2, 0)]
-            means, errors, _ = zip(*columns, strict=True)
-            out["observables"][name] = {"mean": list(means), "error": list(errors)}
+            shape = array.shape[2:]
+            entries = [gamma_method(array[(..., *at)]) for at in np.ndindex(shape)]
+            means, errors, _ = np.array(entries).T.reshape(3, *shape)
+            out["observables"][name] = {
+                "mean": numbers(means),
+                "error": numbers(errors),
+            }
     for name, (inputs, function) in target.derived.items():
         needed = {key: Estimate(*estimates[key][:2]) for key in inputs}
         mean, influence = linearised(function, values, needed)

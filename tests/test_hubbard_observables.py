@@ -7,7 +7,10 @@ import pytest
 from helpers import assert_mean
 from tolerances import SIGMAS
 
+from sesamo_jax.chains import chain_report
+from sesamo_jax.config import HMCConfig
 from sesamo_jax.reference.fock import fock_reference
+from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets.determinant import green_functions
 from sesamo_jax.targets.fermion_matrix import (
     fermion_matrix,
@@ -125,3 +128,23 @@ def test_one_determinant_is_enough_on_a_bipartite_graph(rng):
     ]
     expected = np.sum(x**2) / (2 * config.u_tilde) - sum(dets)
     assert float(target.action(x)) == pytest.approx(float(expected), abs=1e-10)
+
+
+def test_hmc_reproduces_the_exact_trace_where_it_is_ergodic(key):
+    """Matrices of observables too, entry by entry."""
+    config = Hubbard(u=3.0, beta=0.9, extents=(3,), time_slices=6)
+    target = config.build()
+    hopping = config.kappa * adjacency(config.graph(), config.sites)
+    exact = fock_reference(hopping, config.u, config.beta, config.time_slices)
+    chains = run_hmc(target, HMCConfig(chains=16, samples=400, warmup=200), key)
+    found = chain_report(chains, target)["observables"]
+    for name, expected in (
+        ("energy", exact.energy),
+        ("double_occupancy", exact.double_occupancy),
+        ("spin_correlation", exact.spin_correlation),
+        ("correlator", exact.correlator[:: config.slices_per_factor()]),
+    ):
+        mean, error = (np.array(found[name][k]) for k in ("mean", "error"))
+        assert mean.shape == np.shape(expected)
+        assert np.all(np.abs(mean - expected) < SIGMAS * error + 1e-12), name
+        assert np.all(error < 0.05)
