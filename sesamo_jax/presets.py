@@ -22,9 +22,6 @@ DEFAULT: Preset = [
         | {
             "training.steps": 1200,
             "flow.name": "continuous",
-            # Twice the sites of the complex field's lattice: errors count more.
-            "flow.steps": 8,
-            "flow.slope": 0.5,
             "base.kind": "spectral",
         },
     ),

@@ -11,6 +11,9 @@ import numpy as np
 from sesamo_jax.config import HMCConfig
 from sesamo_jax.core import Array, Key, Target
 
+SMALLEST_SHARE = 1 / 32  # of the tuned step size, at the start of equilibration
+LEAST_ACCEPTANCE = 0.02
+
 
 class Chains(NamedTuple):
     """What HMC measured; arrays have leading axes (chains, samples).
@@ -66,6 +69,12 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
     def advance(state: Any, key: Key) -> tuple[Any, Any]:
         return kernel.step(key, state)
 
+    def approach(state: Any, step: tuple[Array, Key]) -> tuple[Any, None]:
+        """Move with part of the step size: forces may be steep where chains start."""
+        share, key = step
+        shorter = {**parameters, "step_size": share * parameters["step_size"]}
+        return blackjax.hmc(log_density, **shorter).step(key, state)[0], None
+
     def stored(state: Any, key: Key) -> tuple[Any, tuple]:
         keys = jax.random.split(key, config.thinning)
         state, info = jax.lax.scan(advance, state, keys)
@@ -79,11 +88,9 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
     @jax.vmap
     def chain(position: Array, warm_key: Key, run_key: Key) -> tuple:
         state = kernel.init(position)
-        state, _ = jax.lax.scan(
-            lambda s, k: (advance(s, k)[0], None),
-            state,
-            jax.random.split(warm_key, config.warmup),
-        )
+        shares = jnp.geomspace(SMALLEST_SHARE, 1, config.warmup, dtype=target.dtype)
+        warm_keys = jax.random.split(warm_key, config.warmup)
+        state, _ = jax.lax.scan(approach, state, (shares, warm_keys))
         return jax.lax.scan(stored, state, jax.random.split(run_key, config.samples))[1]
 
     keys = [jax.random.split(k, config.chains) for k in (warm_key, run_key)]
@@ -91,6 +98,7 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
     ready = time.perf_counter()
     x, measured, sectors, acceptance = jax.device_get(compiled(start, *keys))
     done = time.perf_counter()
+    _check_movement(acceptance)
     trajectories = config.warmup + config.samples * config.thinning
     calls = (config.warmup + config.chains * trajectories) * config.leapfrog_steps
     return Chains(
@@ -104,6 +112,17 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
         done - ready,
         ready - begin,
     )
+
+
+def _check_movement(acceptance: np.ndarray) -> None:
+    """Raise ValueError if a chain, (chains, samples), hardly ever moved."""
+    stuck = int(np.sum(acceptance.mean(axis=1) < LEAST_ACCEPTANCE))
+    if stuck:
+        raise ValueError(
+            f"{stuck} of {len(acceptance)} hmc chains are stuck, with less than "
+            f"{LEAST_ACCEPTANCE:.0%} of their trajectories accepted: raise hmc.warmup "
+            "or hmc.acceptance"
+        )
 
 
 def _negative(target: Target, x: Array) -> Array:
