@@ -60,12 +60,12 @@ def magnetization_figure() -> Figure:
 
 def breaking_figure() -> Figure:
     """ESS and breaking ratio against alpha (Fig. 12)."""
-    figure, (left, right) = _figure(2, (10, 3.8))
+    figure, (left, right, off) = _figure(3, (13, 3.8))
     fine = np.linspace(0, 0.0105, 43)
     exact = [exact_ratio(alpha) for alpha in fine]
-    for suffix, colour, label in (
-        ("", FLOW, "SESaMo, heat bath"),
-        ("_canonicalization", OTHER, "canonicalization"),
+    for suffix, colour, label, shift in (
+        ("", FLOW, "SESaMo, heat bath", 0),
+        ("_canonicalization", OTHER, "canonicalization", 1.5e-4),
     ):
         for alpha in ALPHAS:
             run = metrics(f"real_{alpha}{suffix}")
@@ -77,20 +77,22 @@ def breaking_figure() -> Figure:
                 alpha, seed["ess"], seed["ess_error"], fmt="o", color=colour,
                 label=label,
             )  # fmt: skip
-            right.errorbar(
-                alpha, ratio["mean"], 3 * ratio["error"], fmt="o", color=colour,
-                label=f"{label}, 3 sigma",
+            right.plot(alpha, ratio["mean"], "o", color=colour, label=label)
+            off.errorbar(
+                alpha + shift, ratio["mean"] - exact_ratio(alpha)[0], ratio["error"],
+                fmt="o", color=colour, label=label,
             )  # fmt: skip
             label = "_" + label
     ratios = np.array([ratio for ratio, _ in exact])
     left.plot(fine, 1 / (1 + ratios**2), ":", color=OTHER, label="1 / (1 + R^2)")
     right.plot(fine, ratios, color=HMC, label="exact, from HMC at alpha = 0")
-    right.plot(
-        fine, [paper_ratio(alpha) for alpha in fine], "--", color=LINE,
-        label="eq. 56 with the paper's fit",
-    )  # fmt: skip
+    paper = np.array([paper_ratio(alpha) for alpha in fine])
+    right.plot(fine, paper, "--", color=LINE, label="eq. 56 with the paper's fit")
+    off.plot(fine, 0 * fine, color=HMC)
+    off.plot(fine, paper - ratios, "--", color=LINE)
     left.set(xlabel="alpha", ylabel="ESS", ylim=(0, 1.05))
     right.set(xlabel="alpha", ylabel="R")
+    off.set(xlabel="alpha", ylabel="R - exact, 1 sigma")
     for panel in (left, right):
         panel.legend(fontsize=7)
     return figure
