@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from sesamo_jax.reference.fock import fock_reference
+from sesamo_jax.targets.fock import fock_reference
 from sesamo_jax.targets.gaussian_expansion import gaussian_expansion
 from sesamo_jax.targets.hubbard import exp_symmetric
 

@@ -9,13 +9,13 @@ from tolerances import SIGMAS
 
 from sesamo_jax.chains import chain_report
 from sesamo_jax.config import HMCConfig
-from sesamo_jax.reference.fock import fock_reference
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets.determinant import green_functions
 from sesamo_jax.targets.fermion_matrix import (
     fermion_matrix,
     space_time_green_functions,
 )
+from sesamo_jax.targets.fock import fock_reference
 from sesamo_jax.targets.graphs import adjacency
 from sesamo_jax.targets.hubbard import Hubbard
 

@@ -22,7 +22,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Exact, Target, require_precision
-from sesamo_jax.reference.fock import fock_reference
 from sesamo_jax.symmetries import sign_flips
 from sesamo_jax.targets.determinant import (
     green_functions,
@@ -33,6 +32,7 @@ from sesamo_jax.targets.fermion_matrix import (
     fermion_log_dets,
     space_time_green_functions,
 )
+from sesamo_jax.targets.fock import fock_reference
 from sesamo_jax.targets.gaussian_expansion import (
     expansion_reference,
     expansion_sampler,
