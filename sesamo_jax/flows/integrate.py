@@ -23,10 +23,10 @@ def runge_kutta(
 ) -> tuple[Array, Array]:
     """Integrate from `start` to `end` in equal steps of fifth order.
 
-    The method is that of Dormand and Prince 1980, a velocity of whose seven is needed
-    for error estimates only. For one number of velocities its error is a tenth of the
-    classical fourth order's, of which training exploits what there is. Differentiating
-    it differentiates the discrete map that it is. As few steps as training takes are
+    The method is that of Dormand and Prince 1980, without its seventh velocity, which
+    serves error estimates. At equal cost its error is a tenth of the classical fourth
+    order's, and training exploits what error there is. Differentiating it
+    differentiates the discrete map that it is. As few steps as training takes are
     unrolled: XLA's CPU programs for the gradient of a loop are twice as slow.
 
     Returns:
