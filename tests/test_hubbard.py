@@ -179,10 +179,12 @@ def test_hubbard_determinants_never_cancel_on_an_accepted_lattice(time_slices):
     assert np.prod(signs) == 1
 
 
-def test_float32_fields_are_refused_by_the_determinant():
-    target = Hubbard().build()
+@pytest.mark.parametrize("shape", [(1, 2), (9, 2)])
+def test_float32_fields_are_refused_by_the_determinant(shape):
+    """By the matrix on space-time, and by the chain."""
+    target = Hubbard(time_slices=shape[0]).build()
     with pytest.raises(TypeError, match="needs a float64 field, got float32.*x64"):
-        target.action(jnp.zeros((1, 2), jnp.float32))
+        target.action(jnp.zeros(shape, jnp.float32))
 
 
 @pytest.mark.parametrize("time_slices", [1, 2])

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
+from sesamo_jax.targets.fermion_matrix import require_float64
 
 LARGEST_EXPONENT = 12.0
 
@@ -65,6 +66,7 @@ def _chain(factors: Array) -> tuple[Array, Array, Array]:
 
 def _blocks(x: Array, hop: Array, per_factor: int) -> Array:
     """Return the products of B_t within blocks, (blocks, N, N)."""
+    require_float64(x)
     slices, size = x.shape
     steps = hop * jnp.exp(x)[:, None, :]
     grouped = steps.reshape(slices // per_factor, per_factor, size, size)
@@ -82,6 +84,9 @@ def log_det_chain(x: Array, hop: np.ndarray, per_factor: int) -> Array:
         x: (T, N), float64.
         hop: e^h, symmetric, (N, N).
         per_factor: slices between factorisations, a divisor of T.
+
+    Raises:
+        TypeError: if x is not float64.
     """
     u, d, w = (leaf[-1] for leaf in _chain(_blocks(x, jnp.asarray(hop), per_factor)))
     large, small = jnp.maximum(d, 0), jnp.minimum(d, 0)

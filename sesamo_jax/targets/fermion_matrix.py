@@ -11,6 +11,15 @@ import numpy as np
 from sesamo_jax.core import Array
 
 
+def require_float64(x: Array) -> None:
+    """Raise TypeError unless a field has the digits that its determinant needs."""
+    if x.dtype != jnp.float64:
+        raise TypeError(
+            f"the fermion determinant needs a float64 field, got {x.dtype}: set "
+            "jax_enable_x64 and pass float64 arrays"
+        )
+
+
 def fermion_matrix(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
     """Return M[x] of eq. 50 on space-time with scaled columns, and the scale's log.
 
@@ -25,11 +34,7 @@ def fermion_matrix(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
     Raises:
         TypeError: if x is not float64.
     """
-    if x.dtype != jnp.float64:
-        raise TypeError(
-            f"the fermion determinant needs a float64 field, got {x.dtype}: set "
-            "jax_enable_x64 and pass float64 arrays"
-        )
+    require_float64(x)
     slices, sites = x.shape
     step = -np.eye(slices, k=-1)
     step[0, -1] += 1.0  # antiperiodic, and the plus sign of a single slice

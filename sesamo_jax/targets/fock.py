@@ -148,8 +148,9 @@ def fock_reference(
 def _correlator(
     blocks: dict[tuple[int, int], _Block], sites: int, slices: int, total: float
 ) -> np.ndarray:
-    """Return Tr[(e^K e^V)^{T - t} a (e^K e^V)^t a^+] / Z, with (e^K e^V)^t = e^{-V/2}
-    S^t e^{V/2}.
+    """Return Tr[(e^K e^V)^{T - t} a (e^K e^V)^t a^+] / Z, mean over sites, (T + 1,).
+
+    By (e^K e^V)^t = e^{-V/2} S^t e^{V/2}.
     """
     times = np.arange(slices + 1)[:, None, None] / slices
     out = np.zeros(slices + 1)

@@ -1,5 +1,6 @@
 """The Hubbard model at one time slice in closed form: a sum of Gaussians."""
 
+from collections.abc import Callable
 from itertools import product
 from math import erf
 
@@ -59,7 +60,9 @@ def expansion_reference(
     )
 
 
-def expansion_sampler(log_masses: np.ndarray, means: np.ndarray, u_tilde: float):  # type: ignore[no-untyped-def]
+def expansion_sampler(
+    log_masses: np.ndarray, means: np.ndarray, u_tilde: float
+) -> Callable[[Key, int], Array]:
     """Return `(key, n) -> (n, 1, N_x)`, exact samples from the Gaussian expansion."""
 
     def sample(key: Key, n: int) -> Array:
