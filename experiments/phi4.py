@@ -58,6 +58,14 @@ add("complex_realnvp", "phi4_complex", {"method": "realnvp"})
 add("complex_smc", "phi4_complex", {"method": "smc"})
 add("real_0.0_smc", "phi4_real", {"method": "smc"})
 
+# What a quarter of an hour gives.
+add("complex_long", "phi4_complex", {"training.steps": 10_000})
+add(
+    "real_0.005_long",
+    "phi4_real",
+    {"target.alpha": 0.005, "training.steps": 3000, "flow.steps": 12},
+)
+
 # Larger critical lattices: 32x32 as in Gerdes et al. 2022, 16x16 between the published
 # couplings of 14x14 and 20x20, linearly in 1 / L.
 for extent, lam, budget in ((16, 4.99, 3000), (32, 4.572, 1500)):
