@@ -12,8 +12,10 @@ from sesamo_jax.targets import TargetConfig
 
 # Methods without a model: they need no training and know no density.
 REFERENCES = ("hmc", "smc")
-METHODS = ("sesamo", "canonicalization", "realnvp", *REFERENCES)
-OBJECTIVES = ("reverse_kl", "self_reparam", "reinforce", "rao_blackwell")
+METHODS = ("sesamo", "canonicalization", "realnvp", "worldlines", *REFERENCES)
+OBJECTIVES = (
+    *("reverse_kl", "self_reparam", "reinforce", "rao_blackwell", "forward_kl"),
+)
 GRADIENTS = ("path", "total")
 BASES = ("gaussian", "spectral", "slice")
 SCHEDULES = ("cosine", "plateau")
@@ -38,6 +40,22 @@ class BaseConfig:
     mean: float | None = None
     variance: float | None = None
     whiten: bool = True
+
+
+@dataclass(frozen=True)
+class WorldlinesConfig:
+    """The law of local moments along time, for the method of that name.
+
+    Attributes:
+        sweeps: turns that every bond has to exchange its moments.
+        blocks: of time slices, at most, at whose borders that can happen.
+        guesses: worldlines of which the density of a sample is a mean, in training;
+            reports take four times as many.
+    """
+
+    sweeps: int = 2
+    blocks: int = 50
+    guesses: int = 4
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,7 @@ class TrainingConfig:
         minimum_learning_rate: floor of the plateau rule.
         clip_norm: largest global norm of a gradient; 0 for none.
         objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
+            `reinforce` where its group is not listed, `forward_kl` for worldlines, and
             else `reverse_kl`.
         gamma: weight of log Z-hat in `self_reparam`.
         gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
@@ -168,11 +187,15 @@ class Config:
 
     Attributes:
         method: one of `METHODS`.
-        modulation: `heat_bath`, `exact` or `learned`; used by `sesamo`.
+        modulation: `heat_bath`, `exact`, `learned` or `autoregressive`; used by
+            `sesamo`.
         density: accounting of the report, `orbit`, `strict` or `cell`; None takes
-            `orbit`, and for a continuous group `cell`, which is exact on its slice.
+            `orbit`, for a continuous group `cell`, which is exact on its slice, and
+            `strict` for an autoregressive law. Worldlines have only `augmented`, that
+            of a sample together with what it was drawn around.
         flow: sizes of the flow.
         base: its base density.
+        worldlines: instead of both, for the method of that name.
         penalty: keeps the flow in the cell.
         training: optimisation.
         evaluation: report.
@@ -185,6 +208,7 @@ class Config:
     density: str | None = None
     flow: FlowConfig = field(default_factory=RealNVPConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
+    worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

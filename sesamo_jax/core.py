@@ -117,6 +117,20 @@ class Exact(NamedTuple):
     source: str = ""
 
 
+class LocalMoments(NamedTuple):
+    """A Hubbard model in the spin basis, as its local moments see it.
+
+    Attributes:
+        edges: pairs of neighbouring sites.
+        u: U beta.
+        kappa: kappa beta.
+    """
+
+    edges: tuple[tuple[int, int], ...]
+    u: float
+    kappa: float
+
+
 class Derived(NamedTuple):
     """A function of mean observables, such as a susceptibility.
 
@@ -146,6 +160,7 @@ class Target:
         derived: functions of the means of scalar observables, by name.
         exact: reference values.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
+        moments: of a Hubbard model, for the method `worldlines`; x is (N_t, N_x).
         slice_shape: shape of the y that the symmetry acts on, where it is not that of
             x; then p is a density on the image of (u, y), not on all of x.
 
@@ -164,6 +179,7 @@ class Target:
     derived: Mapping[str, Derived] = field(default_factory=dict)
     exact: Exact = Exact()
     sample: Callable[[Key, int], Array] | None = None
+    moments: LocalMoments | None = None
     slice_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -208,7 +224,8 @@ class Samples(NamedTuple):
 
     Attributes:
         x: configurations, (n, *event_shape).
-        log_q: log density of x in cell accounting (eq. 15), log q~(y) + log_p_u, (n,).
+        log_q: log density of x in cell accounting (eq. 15), log q~(y) + log_p_u, (n,);
+            of worldlines an estimate, without bias of 1 / q.
         y: the flow's output before modulation, (n, *event_shape).
         u: group element with x = T_u y, (n,).
         log_p_u: log p_S(u | y) less the log volume factor of T_u, (n,).
@@ -224,6 +241,8 @@ class Samples(NamedTuple):
 class Model(NamedTuple):
     """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
 
+    Worldlines have none of the two: no densities but those of their own samples.
+
     Attributes:
         init: `key -> params`.
         sample: `(params, key, n) -> Samples`.
@@ -231,7 +250,9 @@ class Model(NamedTuple):
             second axis of length |G|: every image T_u y of each y, for sums over u.
             None for a continuous group.
         flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
-        log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x.
+            None without a flow.
+        log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x; None
+            where it is not known.
         margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.
         accurate: the same model for reports, where this one integrates its flow in the
             coarse steps of training; None for itself.
@@ -242,8 +263,8 @@ class Model(NamedTuple):
     init: Callable[[Key], Params]
     sample: Callable[[Params, Key, int], Samples]
     images: Callable[[Params, Key, int], Samples] | None
-    flow_log_prob: Callable[[Params, Array], Array]
-    log_prob: Callable[[Params, Array], Array]
+    flow_log_prob: Callable[[Params, Array], Array] | None
+    log_prob: Callable[[Params, Array], Array] | None
     margins: Callable[[Array], Array]
     accurate: "Model | None" = None
     adaptive_log_prob: Callable[[Params, Array], Array] | None = None

@@ -9,6 +9,7 @@ A flow density q~(y) on all of space and a law p_S(u | y) give x = T_u y.
     the leaked share of the samples is lost.
 `orbit`: log sum_u q~(T_u^-1 x) p_S(u | T_u^-1 x), the density of x itself, whatever y
     does. |G| inverse passes of the flow.
+`augmented`: of worldlines, where no density of x alone is known; see `worldlines`.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,9 @@ from jax.nn import logsumexp
 
 from sesamo_jax.core import Array, FiniteSymmetry, Model, Params, Samples
 
-DENSITIES = ("orbit", "strict", "cell")
+DENSITIES = ("orbit", "strict", "cell", "augmented")
+# What a model's samples come with.
+AS_DRAWN = ("cell", "augmented")
 
 
 def orbit(
@@ -50,7 +53,9 @@ def log_q(model: Model, params: Params, samples: Samples, density: str) -> Array
         density: `orbit`, `strict` or `cell`.
     """
     if density == "orbit":
+        assert model.log_prob is not None
         return model.log_prob(params, samples.x)
+    assert model.flow_log_prob is not None
     flow = model.flow_log_prob(params, samples.y)
     cell = jnp.expand_dims(flow, range(1, samples.log_p_u.ndim)) + samples.log_p_u
     if density == "cell":

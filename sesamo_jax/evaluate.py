@@ -11,7 +11,7 @@ import numpy as np
 from sesamo_jax import estimators
 from sesamo_jax.config import Config, EvaluationConfig
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
-from sesamo_jax.density import leaked, log_q
+from sesamo_jax.density import AS_DRAWN, leaked, log_q
 from sesamo_jax.estimators import Estimate, number, numbers
 from sesamo_jax.reference.autocorrelation import gamma_method
 from sesamo_jax.reference.independence import independence_chain
@@ -65,7 +65,7 @@ def build_draw(
         x, margins = samples.x, model.margins(samples.y)
         actions = action(x)
         log_density = samples.log_q
-        if density != "cell":
+        if density not in AS_DRAWN:
             log_density = log_q(model, params, samples, density)
         out = {
             "x": x,
@@ -94,6 +94,7 @@ def build_draw(
     @jax.jit
     def forward_batch(params: Params, key: Key) -> Array:
         assert target.sample is not None
+        assert model.log_prob is not None
         x = target.sample(key, batch)
         return -action(x) - model.log_prob(params, x)
 
@@ -114,7 +115,7 @@ def build_draw(
         out.setdefault("sectors", None)
         out.setdefault("heat_bath", None)
         forward_log_w = None
-        if target.sample is not None:
+        if target.sample is not None and model.log_prob is not None:
             parts = [np.asarray(forward_batch(params, k)) for k in keys(forward)]
             forward_log_w = gather(parts)
         return Draws(**out, forward_log_w=forward_log_w, integration_error=error)

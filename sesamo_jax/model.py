@@ -22,9 +22,15 @@ from sesamo_jax.core import (
 )
 from sesamo_jax.density import orbit
 from sesamo_jax.flows import ContinuousConfig
-from sesamo_jax.modulation import ExactLaw, Law, build_law
+from sesamo_jax.modulation import (
+    MAX_ENUMERATED_ORDER,
+    ExactLaw,
+    Law,
+    build_law,
+)
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
+from sesamo_jax.worldlines import build_worldlines
 
 
 class FlowDensity(nn.Module):
@@ -75,6 +81,8 @@ def build_model(target: Target, config: Config) -> Model:
         ValueError: where the configuration does not fit the target.
     """
     config = complete(config, target)
+    if config.method == "worldlines":
+        return build_worldlines(target, config)
     dtype = target.dtype
     shape = _flow_shape(target, config)
     base = build_base(_on_slice(target, shape), config.base)
@@ -132,7 +140,9 @@ def _assemble(
 ) -> Model:
     """Return the batched functions; each event function below is vmapped once."""
     symmetry = law.symmetry
-    elements = jnp.arange(symmetry.order or 0, dtype=jnp.int32)
+    order = symmetry.order
+    listed = order is not None and order <= MAX_ENUMERATED_ORDER
+    elements = jnp.arange(order if listed else 0, dtype=jnp.int32)
 
     # Linen types what `apply` returns as if it always held variables too.
     def flow_apply(params: Params, *args: Array, method: str) -> Any:
@@ -195,13 +205,14 @@ def _assemble(
             lambda x: law_apply(params, x, method="log_probs_into"),
         )
 
-    listed = symmetry.order is not None
-    log_prob_event = log_prob_orbit if listed else log_prob_slice
+    log_prob = None
+    if listed or order is None:
+        log_prob = jax.vmap(log_prob_orbit if listed else log_prob_slice, (None, 0))
     return Model(
         init=init,
         sample=sample,
         images=images if listed else None,
         flow_log_prob=jax.vmap(flow_log_prob_event, (None, 0)),
-        log_prob=jax.vmap(log_prob_event, (None, 0)),
+        log_prob=log_prob,
         margins=jax.vmap(symmetry.margins),
     )

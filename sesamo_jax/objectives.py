@@ -7,6 +7,7 @@ carries gradients decides the caller (`train`).
 
 from jax import lax
 from jax import numpy as jnp
+from jax.nn import softmax
 
 from sesamo_jax.core import Array
 from sesamo_jax.numerics import log_mean_exp
@@ -43,6 +44,18 @@ def reinforce(log_w: Array, penalty: Array, log_p_u: Array) -> Array:
     """
     reward = lax.stop_gradient(jnp.mean(log_w) - log_w)
     return reverse_kl(log_w, penalty) + jnp.mean(reward * log_p_u)
+
+
+def forward_kl(log_w: Array) -> Array:
+    """Return sum_i W_i log w_i with W = softmax(log w), an estimate of KL(p|q) + log Z.
+
+    Self-normalised weights turn samples of q into ones of p, so only gradients of log q
+    at fixed x are needed: for laws over discrete variables, whose samples have none,
+    and without derivatives of the action. W carries no gradient.
+    """
+    weights = lax.stop_gradient(softmax(log_w))
+    # A weight of 0, log w = -inf, contributes nothing.
+    return jnp.sum(jnp.where(weights > 0, weights * log_w, 0.0))
 
 
 def rao_blackwell(log_w: Array, penalty: Array, log_p_u: Array) -> Array:

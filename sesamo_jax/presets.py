@@ -45,6 +45,18 @@ DEFAULT: Preset = [
             ),
         )
     ],
+    # Its laws have few parameters, and start close.
+    (
+        {"target": "hubbard", "method": "worldlines"},
+        {
+            "training.steps": 300,
+            "training.batch_size": 256,
+            "training.learning_rate": 0.02,
+            "training.chunk": 20,
+            "evaluation.samples": 20_000,
+            "evaluation.batch_size": 200,
+        },
+    ),
     # The folded base's sharp edge takes longer to push out of the way.
     ({"method": "canonicalization"}, {"training.steps": 5000}),
     # The paper widens the base so that plain RealNVP meets all eight modes.

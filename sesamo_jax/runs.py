@@ -170,7 +170,7 @@ def _judge(
     draw = build_draw(model, target, run.config)
     keep = run.config.evaluation.keep
     entries, x, log_w, densities = [], [], [], []
-    grid = _grid(target)
+    grid = None if model.log_prob is None else _grid(target)
     for index in range(run.seeds):
         params = jax.tree.map(lambda leaf, i=index: leaf[i], result.params)
         seed = run.seed + index
@@ -178,7 +178,7 @@ def _judge(
         entries.append(_entry(run, seed, result, index) | report(draws, target))
         x.append(draws.x[:keep])
         log_w.append(draws.log_w[:keep])
-        if grid is not None:
+        if grid is not None and model.log_prob is not None:
             densities.append(_on_grid(partial(model.log_prob, params), target, grid))
     arrays = {"x": np.stack(x), "log_w": np.stack(log_w)}
     if grid is not None and target.exact.log_z is not None:

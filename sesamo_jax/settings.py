@@ -13,7 +13,9 @@ from sesamo_jax.presets import PRESETS, overrides
 from sesamo_jax.targets import TARGETS
 
 SCALARS = ("method", "modulation", "density")
-SECTIONS = ("flow", "base", "penalty", "training", "evaluation", "hmc", "smc")
+SECTIONS = (
+    *("flow", "base", "worldlines", "penalty", "training", "evaluation", "hmc", "smc"),
+)
 
 
 def resolve(

@@ -94,6 +94,8 @@ def batch_loss(
         loss = objectives.self_reparam(log_w, lam, training.gamma)
     elif training.objective == "reinforce":
         loss = objectives.reinforce(log_w, lam, samples.log_p_u)
+    elif training.objective == "forward_kl":
+        loss = objectives.forward_kl(log_w)
     elif over_images:
         loss = objectives.rao_blackwell(log_w, lam, samples.log_p_u)
     else:
@@ -128,7 +130,7 @@ def _log_weights(
         fixed = {**params, "flow": jax.lax.stop_gradient(params["flow"])}
         return -actions - log_q(model, fixed, samples, training.density)
     if training.density == "orbit":
-        return -actions - model.log_prob(params, samples.x)
+        return -actions - log_q(model, params, samples, "orbit")
     return -actions - samples.log_q
 
 

@@ -14,7 +14,7 @@ from sesamo_jax.config import (
 )
 from sesamo_jax.core import Target
 from sesamo_jax.density import DENSITIES
-from sesamo_jax.modulation import LAWS
+from sesamo_jax.modulation import LAWS, MAX_ENUMERATED_ORDER
 
 
 def complete(config: Config, target: Target) -> Config:
@@ -25,6 +25,13 @@ def complete(config: Config, target: Target) -> Config:
     """
     _check_choices(config)
     _check_numbers(config)
+    if config.method == "worldlines":
+        return _complete_worldlines(config, target)
+    if config.density == "augmented" or config.training.objective == "forward_kl":
+        raise ValueError(
+            "density 'augmented' and objective 'forward_kl' are those of method "
+            f"'worldlines', not of {config.method!r}"
+        )
     modulated = config.method in ("sesamo", "canonicalization")
     if modulated and target.symmetry is None:
         raise ValueError(
@@ -42,9 +49,14 @@ def complete(config: Config, target: Target) -> Config:
     )
     if continuous:
         _check_continuous(config, target)
-    learned = config.method == "sesamo" and config.modulation == "learned"
+    learned = config.method == "sesamo" and config.modulation in (
+        "learned",
+        "autoregressive",
+    )
+    order = target.symmetry.order if target.symmetry is not None else None
+    listed = order is not None and order <= MAX_ENUMERATED_ORDER
     if training.objective is None:
-        unbiased = "reinforce" if continuous else "rao_blackwell"
+        unbiased = "rao_blackwell" if listed else "reinforce"
         objective = unbiased if learned else "reverse_kl"
         training = replace(training, objective=objective)
     if learned and training.objective == "reverse_kl":
@@ -92,8 +104,61 @@ def complete(config: Config, target: Target) -> Config:
             variance = float(target.prior_variance)
         base = replace(base, mean=base.mean or 0.0, variance=variance)
     _check_slice(config, target, continuous)
-    density = config.density or ("cell" if continuous else "orbit")
+    unlisted = modulated and not continuous and not listed
+    if unlisted:
+        _check_unlisted(config, target)
+    default = "cell" if continuous else "strict" if unlisted else "orbit"
+    density = config.density or default
     return replace(config, training=training, base=base, density=density)
+
+
+def _complete_worldlines(config: Config, target: Target) -> Config:
+    """Fill and check the configuration of a worldline sampler."""
+    if target.moments is None:
+        raise ValueError(
+            f"method 'worldlines' is made for the Hubbard model, not for "
+            f"{target.name!r}: use 'sesamo'"
+        )
+    training, density = config.training, config.density
+    if density not in (None, "augmented"):
+        raise ValueError(
+            f"density {density!r} needs the density of x alone, which worldlines do "
+            "not have: leave it out"
+        )
+    if training.objective not in (None, "forward_kl"):
+        raise ValueError(
+            f"objective {training.objective!r} needs gradients through samples, which "
+            "worldlines do not have: use 'forward_kl'"
+        )
+    if training.gradient == "path":
+        raise ValueError(
+            "worldlines have no path gradient, since their samples have no gradient: "
+            "use gradient 'total'"
+        )
+    training = replace(training, objective="forward_kl", gradient="total")
+    return replace(config, training=training, density="augmented")
+
+
+def _check_unlisted(config: Config, target: Target) -> None:
+    """Raise ValueError for what sums over all elements of a group that is too large."""
+    assert target.symmetry is not None
+    summing = {
+        "density": config.density == "orbit",
+        "training.density": config.training.density == "orbit",
+        "training.objective": config.training.objective == "rao_blackwell",
+    }
+    remedies = {
+        "density": "'orbit': use 'strict'",
+        "training.density": "'orbit': use 'cell'",
+        "training.objective": "'rao_blackwell': use 'reinforce'",
+    }
+    for name, wrong in summing.items():
+        if wrong:
+            raise ValueError(
+                f"{target.name!r} has a group of {target.symmetry.order} elements, at "
+                f"most {MAX_ENUMERATED_ORDER} can be summed over in {name} "
+                f"{remedies[name]}"
+            )
 
 
 def _check_slice(config: Config, target: Target, continuous: bool) -> None:
@@ -173,6 +238,9 @@ def _check_numbers(config: Config) -> None:
         "evaluation.batch_size": evaluation.batch_size,
         "evaluation.tolerance": evaluation.tolerance,
         "evaluation.largest_error": evaluation.largest_error,
+        "worldlines.sweeps": config.worldlines.sweeps,
+        "worldlines.blocks": config.worldlines.blocks,
+        "worldlines.guesses": config.worldlines.guesses,
         "hmc.chains": config.hmc.chains,
         "hmc.warmup": config.hmc.warmup,
         "hmc.samples": config.hmc.samples,

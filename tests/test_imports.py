@@ -31,9 +31,10 @@ MAY_IMPORT = {
     "config": {"flows", "targets"},
     "validation": {"config", "core", "density", "modulation"},
     "bases": {"core", "lattice", "numerics", "config"},
+    "worldlines": {"core", "config", "modulation"},
     "model": {
         *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
-        *("symmetries", "validation"),
+        *("symmetries", "validation", "worldlines"),
     },
     "optim": {"core", "config"},
     "train": {
@@ -67,7 +68,7 @@ MAY_IMPORT = {
 }
 # Libraries that only some of them may know.
 ONLY_IN = {
-    "flax": {"flows", "modulation", "bases", "model"},
+    "flax": {"flows", "modulation", "bases", "model", "worldlines"},
     "distrax": {"flows", "modulation", "bases"},
     "optax": {"optim", "train"},
     "orbax": {"checkpoint"},

@@ -192,3 +192,32 @@ def test_rao_blackwell_is_the_mean_over_sampled_elements(key, rng):
 
     losses = jax.jit(jax.vmap(sampled))(jax.random.split(key, 20_000))
     assert_mean(losses, objectives.rao_blackwell(log_w, lam, log_p))
+
+
+def test_forward_kl_is_the_weighted_mean_of_log_weights(batch):
+    """By hand; a sample of weight 0 counts for nothing, in value and gradient."""
+    log_w = jnp.append(batch[0], -jnp.inf)
+    w = np.exp(np.asarray(batch[0]))
+    shares = np.append(w / w.sum(), 0)
+    loss, gradient = jax.value_and_grad(objectives.forward_kl)(log_w)
+    np.testing.assert_allclose(loss, shares[:-1] @ batch[0], atol=F64)
+    np.testing.assert_allclose(gradient, shares, atol=F64)
+
+
+def test_forward_kl_moves_a_law_to_the_targets_share(key):
+    """Its gradient for b is -sum W score, and vanishes at the true probability."""
+    y, u = toy_draw(np.log(0.5), 200_000, key)
+    for b, sign in ((np.log(toy_flip_probability()), 0), (np.log(0.4), -1)):
+        # Drawn at 1/2 and weighed accordingly; the law's own b carries the gradient.
+        log_w = toy_log_w(b, y, u)
+        shift = np.asarray(toy_log_p(b, u) - toy_log_p(np.log(0.5), u))
+
+        def loss(b, shift=shift):
+            return objectives.forward_kl(toy_log_w(b, y, u) + shift)
+
+        w = np.exp(np.asarray(log_w + shift))
+        expected = -(w / w.sum()) @ toy_score(b, u)
+        found = jax.grad(loss)(b)
+        np.testing.assert_allclose(found, expected, atol=F64)
+        spread = np.std(w * toy_score(b, u)) / w.mean() / np.sqrt(len(w))
+        assert abs(found) < 5 * spread if sign == 0 else found < -5 * spread

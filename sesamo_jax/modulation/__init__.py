@@ -1,6 +1,7 @@
 """Modulation laws p_S(u | y), one per file, and the function that picks one."""
 
 from sesamo_jax.core import Target, as_finite
+from sesamo_jax.modulation.autoregressive import AutoregressiveLaw
 from sesamo_jax.modulation.circle import (
     CircleExactLaw,
     CircleHeatBathLaw,
@@ -11,14 +12,25 @@ from sesamo_jax.modulation.exact import ExactLaw
 from sesamo_jax.modulation.finite import FiniteLaw
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
 from sesamo_jax.modulation.learned import LearnedLaw
+from sesamo_jax.modulation.signs import SignLaw
 from sesamo_jax.modulation.von_mises import VonMisesLaw
 from sesamo_jax.symmetries import U1
 
+__all__ = [
+    "LAWS",
+    "MAX_ENUMERATED_ORDER",
+    "ExactLaw",
+    "Law",
+    "SignLaw",
+    "build_law",
+]
+
 Law = FiniteLaw | CircleLaw
-LAWS = ("heat_bath", "exact", "learned")
-# Every law here lists all elements of the group; beyond this a batch of 1,000 samples
-# would hold more than 65 million numbers.
+# All laws but the last list the elements of a finite group; beyond this bound a batch
+# of 1,000 samples would hold more than 65 million numbers.
 MAX_ENUMERATED_ORDER = 2**16
+LAWS = ("heat_bath", "exact", "learned", "autoregressive")
+MOST_FLIPS = 31  # elements are int32
 
 
 def build_law(name: str, target: Target) -> Law:
@@ -26,8 +38,8 @@ def build_law(name: str, target: Target) -> Law:
 
     Raises:
         ValueError: for an unknown law, a target without a symmetry, a group too large
-            to enumerate, a continuous one other than U(1), or the exact law for a
-            broken symmetry.
+            to enumerate, a continuous one other than U(1), the exact law for a broken
+            symmetry, or the autoregressive one for other groups than sign flips.
     """
     symmetry = target.symmetry
     if name not in LAWS:
@@ -49,10 +61,20 @@ def build_law(name: str, target: Target) -> Law:
             f"no law {name!r} is known for the continuous group of {target.name!r}: "
             "use method 'realnvp'"
         )
+    if name == "autoregressive":
+        flips = len(symmetry.factors)
+        if any(factor.order != 2 for factor in symmetry.factors) or flips > MOST_FLIPS:
+            raise ValueError(
+                f"modulation 'autoregressive' is a law over at most {MOST_FLIPS} sign "
+                f"flips, not over the group of {target.name!r}: use 'heat_bath'"
+            )
+        return AutoregressiveLaw(as_finite(symmetry), target.dtype)
     if symmetry.order > MAX_ENUMERATED_ORDER:
+        other = " or method 'worldlines'" if target.moments else ""
         raise ValueError(
-            f"modulation {name!r} lists all {symmetry.order} group elements; at most "
-            f"{MAX_ENUMERATED_ORDER} are supported, use a smaller group"
+            f"modulation {name!r} lists all {symmetry.order} group elements, and at "
+            f"most {MAX_ENUMERATED_ORDER} can be: use modulation 'autoregressive'"
+            f"{other}"
         )
     if name == "heat_bath":
         return HeatBathLaw(as_finite(symmetry), target.action)

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import Array, Exact, Target, require_precision
+from sesamo_jax.core import (
+    Array,
+    Exact,
+    LocalMoments,
+    Target,
+    require_precision,
+)
 from sesamo_jax.symmetries import sign_flips
 from sesamo_jax.targets.determinant import (
     green_functions,
@@ -155,6 +161,9 @@ class Hubbard:
             ),
             exact=exact,
             sample=sample,
+            moments=LocalMoments(
+                self.graph(), self.u * self.beta, self.kappa * self.beta
+            ),
         )
 
     def _action(self) -> Callable[[Array], Array]:
