@@ -6,28 +6,23 @@ ones continue. `--list` shows their commands, `--only TEXT` picks those named so
 part.
 """
 
-import argparse
-import subprocess
 import sys
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from studies import Entry, carry_out
 
 SMALL = {"target.shape": "8,8"}
 CRITICAL = {"target.mass2": -4.0, "base.mean": 0.0}
 # Symmetric phase, near the transition, deep in the broken phase.
 PHASES = (0.22, 0.26, 0.4)
 
-# name: (target, settings, seeds)
-Entry = tuple[str, dict[str, Any], int]
 RUNS: dict[str, Entry] = {}
 
 
 def add(name: str, target: str, settings: dict[str, Any], seeds: int = 1) -> None:
     """Add a run."""
-    RUNS[name] = (target, settings, seeds)
+    RUNS[name] = Entry(target, settings, seeds)
 
 
 def add_with_hmc(name: str, target: str, space: dict[str, Any], seeds: int = 1) -> None:
@@ -102,32 +97,5 @@ for base, flow, gradient in product(
     add(f"ablation_{base}_{flow}_{gradient}", "phi4_real", space | choice, 3)
 
 
-def command(name: str) -> list[str]:
-    """Return the command line of one run, after the interpreter's name."""
-    target, settings, seeds = RUNS[name]
-    words = ["experiments/run.py", "--target", target]
-    for key, value in settings.items():
-        words += ["--set", f"{key}={value}"]
-    words += ["--seeds", str(seeds)] if seeds > 1 else []
-    return [*words, "--output", f"experiments/results/phi4/{name}"]
-
-
-def main() -> int:
-    """Carry out the runs that are asked for; return how many failed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--list", action="store_true", help="show the runs and stop")
-    parser.add_argument("--only", nargs="+", metavar="TEXT", help="runs named so")
-    options = parser.parse_args()
-    failed = 0
-    for name in RUNS:
-        if options.only and not any(text in name for text in options.only):
-            continue
-        print("python", *command(name), flush=True)
-        if not options.list:
-            words = [sys.executable, *command(name), "--resume"]
-            failed += subprocess.run(words, cwd=ROOT, check=False).returncode != 0
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(carry_out(__doc__, "phi4", RUNS))

@@ -22,7 +22,7 @@ from sesamo_jax.core import Array
 from sesamo_jax.flows.integrate import Velocity, adaptive, runge_kutta
 from sesamo_jax.lattice import displacement_classes, displacements
 
-LARGEST_DENSE = 256
+LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
 SLOPE_POINTS = 64
 SMALLEST_SLOPE = 1e-9  # keeps the gradient finite at v = 0
 NORM_ORDER = 16

@@ -1,0 +1,92 @@
+"""The Hubbard study: every run behind its tables and figures, in one command.
+
+`python experiments/hubbard.py` carries out all runs in order, each in a process and a
+folder of its own in `experiments/results/hubbard_study/`; finished ones are skipped,
+interrupted ones continue. `--list` shows their commands, `--only TEXT` picks those
+named so or in part.
+"""
+
+import sys
+from typing import Any
+
+from studies import Entry, carry_out
+
+FOLDER = "hubbard_study"
+BETAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
+SLICES = (2, 8, 32)
+CLUSTERS = {
+    "ring4": {"target.lattice": "ring", "target.extents": "4"},
+    "square2x2": {"target.lattice": "square", "target.extents": "2,2"},
+    "ring6": {"target.lattice": "ring", "target.extents": "6"},
+}
+COUPLINGS = (1.0, 2.0, 4.0, 6.0, 9.0, 12.0, 18.0)
+HONEYCOMB = {"target.lattice": "honeycomb", "target.extents": "3,3"}
+WORLDLINES = {"method": "worldlines"}
+HMC = {"method": "hmc"}
+# More guesses where paths are long: see `worldlines`.
+LARGE = WORLDLINES | {
+    "training.steps": 100,
+    "training.batch_size": 128,
+    "training.chunk": 10,
+    "evaluation.samples": 10_000,
+    "evaluation.batch_size": 100,
+}
+RUNS: dict[str, Entry] = {}
+
+
+def add(name: str, *parts: dict[str, Any], seeds: int = 1) -> None:
+    """Add a run of the Hubbard model."""
+    settings: dict[str, Any] = {}
+    for part in parts:
+        settings |= part
+    RUNS[name] = Entry("hubbard", settings, seeds)
+
+
+# Two sites, one slice: the paper's scan (Fig. 10).
+for beta in BETAS:
+    space = {"target.beta": beta}
+    add(f"beta_{beta}", space, seeds=3)
+    add(f"beta_{beta}_canonicalization", space, {"method": "canonicalization"}, seeds=3)
+
+# Small clusters, where the exact trace is known; HMC beside them.
+for slices in SLICES:
+    space = {"target.time_slices": slices}
+    add(f"pair_{slices}", space, WORLDLINES, seeds=3)
+    add(f"pair_{slices}_flow", space)
+    add(f"pair_{slices}_hmc", space, HMC)
+for name, space in CLUSTERS.items():
+    space = space | {"target.time_slices": 8}
+    add(name, space, WORLDLINES, seeds=3)
+    add(f"{name}_hmc", space, HMC)
+
+# From weak to strong coupling at four sites: worldlines, and a flow with a heat bath.
+for u in COUPLINGS:
+    space = CLUSTERS["ring4"] | {"target.time_slices": 8, "target.u": u}
+    add(f"coupling_{u}", space, WORLDLINES)
+    add(f"coupling_{u}_flow", space)
+
+# The honeycomb lattice of 18 sites, and its frontier.
+add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, seeds=3)
+space = HONEYCOMB | {"target.time_slices": 100}
+add("honeycomb_100", space, LARGE, seeds=3)
+add("honeycomb_100_untrained", space, LARGE, {"training.steps": 1})
+add("honeycomb_100_hmc", space, HMC, {"hmc.samples": 250, "hmc.warmup": 250})
+for name, change in (
+    ("beta_2", {"target.beta": 2.0, "worldlines.blocks": 100}),
+    ("u_10", {"target.u": 10.0}),
+    ("u_9", {"target.u": 9.0}),
+):
+    add(f"honeycomb_100_{name}", space, change, LARGE)
+    add(f"honeycomb_100_{name}_untrained", space, change, LARGE, {"training.steps": 1})
+
+# Cost against the number of sites and of slices.
+BRIEF = LARGE | {"training.steps": 20, "evaluation.samples": 1000}
+for sites in (4, 8, 16, 32):
+    space = {"target.lattice": "ring", "target.extents": sites}
+    add(f"cost_{sites}_32", space, {"target.time_slices": 32}, BRIEF)
+for slices in (8, 16, 64, 128):
+    space = {"target.lattice": "ring", "target.extents": 8}
+    add(f"cost_8_{slices}", space, {"target.time_slices": slices}, BRIEF)
+
+if __name__ == "__main__":
+    sys.exit(carry_out(__doc__, FOLDER, RUNS))
