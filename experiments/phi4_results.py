@@ -1,22 +1,17 @@
 """Reading the result files of the phi^4 study, and the breaking ratio's references."""
 
 import json
+from functools import partial
 from math import erf, exp, sqrt
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+import studies
+from studies import ROOT
 
-ROOT = Path(__file__).parents[1]
+metrics = partial(studies.metrics, "phi4")
 RESULTS = ROOT / "experiments" / "results" / "phi4"
 SUMS = RESULTS / "real_0.0_hmc" / "absolute_sums.json"
 ALPHAS = (0.0, 0.001, 0.002, 0.005, 0.01)
-
-
-def metrics(name: str) -> dict[str, Any] | None:
-    """Return a run's result file, or None where there is none."""
-    path = RESULTS / name / "metrics.json"
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def samples(name: str) -> dict[str, np.ndarray] | None:

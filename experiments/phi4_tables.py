@@ -6,14 +6,8 @@ between their markers; the tests check that they are up to date.
 
 from math import sqrt
 
-from phi4_results import (
-    ALPHAS,
-    ROOT,
-    exact_modulus,
-    exact_ratio,
-    metrics,
-    paper_ratio,
-)
+from phi4_results import ALPHAS, exact_modulus, exact_ratio, metrics, paper_ratio
+from studies import ROOT, with_tables
 
 from sesamo_jax.summary import value_error
 
@@ -191,21 +185,10 @@ TABLES = {
 }
 
 
-def updated(page: str) -> str:
-    """Return a page's text with fresh tables, those that it has markers for."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        if begin not in page:
-            continue
-        head, rest = page.split(begin)
-        page = f"{head}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
-    return page
-
-
 def main() -> None:
     """Rewrite both pages."""
     for page in PAGES:
-        page.write_text(updated(page.read_text()))
+        page.write_text(with_tables(page.read_text(), TABLES))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""What the studies share: tables of runs, each carried out by `run.py`."""
+"""What the studies share: carrying out tables of runs, and tables of their results."""
 
 import argparse
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,3 +44,31 @@ def carry_out(description: str, folder: str, runs: dict[str, Entry]) -> int:
             full = [sys.executable, *words, "--resume"]
             failed += subprocess.run(full, cwd=ROOT, check=False).returncode != 0
     return failed
+
+
+def metrics(folder: str, name: str) -> dict[str, Any] | None:
+    """Return a run's result file, or None where there is none."""
+    path = ROOT / "experiments" / "results" / folder / name / "metrics.json"
+    return read(path) if path.exists() else None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file."""
+    return json.loads(path.read_text())
+
+
+def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:
+    """Return a page's text with fresh tables, those that it has markers for."""
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin not in page:
+            continue
+        head, rest = page.split(begin)
+        page = f"{head}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return page
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -65,12 +65,16 @@ def test_tables_of_results_are_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))
     results_table = importlib.import_module("results_table")
     phi4_tables = importlib.import_module("phi4_tables")
+    hubbard_tables = importlib.import_module("hubbard_tables")
+    with_tables = importlib.import_module("studies").with_tables
     readme = (ROOT / "README.md").read_text()
     assert results_table.updated(readme) == readme
     assert "hubbard" in results_table.table()
-    for page in phi4_tables.PAGES:
-        assert phi4_tables.updated(page.read_text()) == page.read_text()
+    for study in (phi4_tables, hubbard_tables):
+        for page in study.PAGES:
+            assert with_tables(page.read_text(), study.TABLES) == page.read_text()
     assert "complex_broken" in phi4_tables.main_table()
+    assert "ring4" in hubbard_tables.cluster_table()
 
 
 def test_pictures_of_the_documents_exist():

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
+from sesamo_jax.targets.factorize import log_abs_det, qr, solve
 from sesamo_jax.targets.fermion_matrix import require_float64
 
 LARGEST_EXPONENT = 12.0
@@ -50,7 +51,7 @@ def _chain(factors: Array) -> tuple[Array, Array, Array]:
         top = jnp.max(d)
         columns = (factor @ u) * jnp.exp(d - top)
         order = jnp.argsort(-jnp.sum(columns**2, axis=0))
-        q, r = jnp.linalg.qr(columns[:, order])
+        q, r = qr(columns[:, order])
         scale = jnp.abs(jnp.diag(r))
         w = (r / scale[:, None]) @ w[order]
         state = q, top + jnp.log(scale), w
@@ -91,7 +92,7 @@ def log_det_chain(x: Array, hop: np.ndarray, per_factor: int) -> Array:
     u, d, w = (leaf[-1] for leaf in _chain(_blocks(x, jnp.asarray(hop), per_factor)))
     large, small = jnp.maximum(d, 0), jnp.minimum(d, 0)
     inner = jnp.exp(-large)[:, None] * u.T + jnp.exp(small)[:, None] * w
-    return jnp.sum(large) + jnp.linalg.slogdet(inner)[1]
+    return jnp.sum(large) + log_abs_det(inner)
 
 
 class _Factorised(NamedTuple):
@@ -100,30 +101,23 @@ class _Factorised(NamedTuple):
     Attributes:
         log_det: log|det(1 + B_T ... B_1)|.
         left: (blocks + 1, N, N), as are the others.
-        lu: of inner.
-        pivots: of inner.
+        inner: well-conditioned.
         right: for equal times.
         ahead: in its place for G(t, 0) = B_t ... B_1 G(0, 0).
     """
 
     log_det: Array
     left: Array
-    lu: Array
-    pivots: Array
+    inner: Array
     right: Array
     ahead: Array
 
     def solve(self, right: Array) -> Array:
         """Return left inner^{-1} right."""
-        solved = jax.vmap(lambda f, p, b: jax.scipy.linalg.lu_solve((f, p), b))
-        return self.left @ solved(self.lu, self.pivots, right)
+        return self.left @ jax.vmap(solve)(self.inner, right)
 
 
 def _factorise(x: Array, hop: np.ndarray, per_factor: int) -> _Factorised:
-    """Both chains in one scan, all borders in one LU factorisation.
-
-    Independent ones can block each other's threads on CPUs.
-    """
     blocks = _blocks(x, jnp.asarray(hop), per_factor)
     both = jnp.stack([blocks, jnp.swapaxes(blocks, 1, 2)[::-1]])
     u, d, w = jax.vmap(_chain)(both)
@@ -136,9 +130,8 @@ def _factorise(x: Array, hop: np.ndarray, per_factor: int) -> _Factorised:
     ahead = jnp.exp(small0)[:, :, None] * w0
     behind = jnp.swapaxes(w1, 1, 2) * jnp.exp(small1)[:, None, :]
     inner = right @ left + ahead @ behind
-    lu, pivots = jax.scipy.linalg.lu_factor(inner)
-    log_det = jnp.sum(large0[-1]) + jnp.sum(jnp.log(jnp.abs(jnp.diagonal(lu[-1]))))
-    return _Factorised(log_det, left, lu, pivots, right, ahead)
+    log_det = jnp.sum(large0[-1]) + log_abs_det(inner[-1])
+    return _Factorised(log_det, left, inner, right, ahead)
 
 
 def green_functions(x: Array, hop: np.ndarray, per_factor: int) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
+from sesamo_jax.targets.factorize import inverse, log_abs_det
 
 
 def require_float64(x: Array) -> None:
@@ -49,12 +50,9 @@ def fermion_log_dets(fields: Array, hop: np.ndarray) -> Array:
 
     At half filling on a bipartite graph det M[-x] = e^{-sum x} det M[x], so the two
     determinants of the action have one sign and their product is positive.
-
-    Numerics: one batched factorisation for all. Two independent ones in a program can
-    block each other's threads on CPUs, for good.
     """
     scaled, log_scale = jax.vmap(lambda x: fermion_matrix(x, hop))(fields)
-    return jnp.linalg.slogdet(scaled)[1] + log_scale
+    return jax.vmap(log_abs_det)(scaled) + log_scale
 
 
 def space_time_green_functions(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
@@ -68,9 +66,9 @@ def space_time_green_functions(x: Array, hop: np.ndarray) -> tuple[Array, Array]
     """
     slices, sites = x.shape
     scaled, _ = fermion_matrix(x, hop)
-    inverse = jnp.linalg.inv(scaled).reshape(slices, sites, slices, sites)
-    inverse = jnp.exp(-jnp.maximum(x, 0.0))[:, :, None, None] * inverse
+    green = inverse(scaled).reshape(slices, sites, slices, sites)
+    green = jnp.exp(-jnp.maximum(x, 0.0))[:, :, None, None] * green
     times = np.arange(slices)
-    equal, ahead = inverse[times, :, times], inverse[:, :, 0]
+    equal, ahead = green[times, :, times], green[:, :, 0]
     around = jnp.eye(sites) - equal[:1]  # once around time
     return jnp.concatenate([equal, equal[:1]]), jnp.concatenate([ahead, around])

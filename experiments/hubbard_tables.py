@@ -1,0 +1,222 @@
+"""Write the tables of the Hubbard study from its result files.
+
+`python experiments/hubbard_tables.py` rewrites the parts of `docs/hubbard.md` and
+`README.md` between their markers; the tests check that they are up to date.
+"""
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import studies
+from hubbard import BETAS, CLUSTERS, COUPLINGS, FOLDER, SLICES
+from studies import ROOT, markdown, with_tables
+
+from sesamo_jax.settings import from_json
+from sesamo_jax.summary import value_error
+from sesamo_jax.targets.fock import FockReference, fock_reference
+from sesamo_jax.targets.graphs import adjacency
+
+PAGES = (ROOT / "docs" / "hubbard.md", ROOT / "README.md")
+Run = dict[str, Any]
+metrics = partial(studies.metrics, FOLDER)
+
+
+def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a quantity's mean over seeds and the error of that mean."""
+    seeds = [seed.get("observables", {}).get(name) for seed in run["seeds"]]
+    if None in seeds:
+        seeds = [{"mean": s[name], "error": s[f"{name}_error"]} for s in run["seeds"]]
+    means = np.array([seed["mean"] for seed in seeds], float)
+    errors = np.array([seed["error"] for seed in seeds], float)
+    return means.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / len(seeds)
+
+
+def text(run: Run, name: str) -> str:
+    """Return mean(error), or a dash."""
+    mean, error = mean_error(run, name)
+    return value_error(float(mean), float(error)) if np.isfinite(error) else "-"
+
+
+def beside(run: Run, name: str, exact: float) -> str:
+    """Return mean(error) : exact, and their distance in sigma."""
+    mean, error = mean_error(run, name)
+    if not np.isfinite(error):
+        return "-"
+    return f"{text(run, name)} : {exact:.5g}, {(mean - exact) / error:+.1f}"
+
+
+@cache
+def trace(name: str) -> FockReference:
+    """Return the exact trace of a run's target."""
+    path = ROOT / "experiments" / "results" / FOLDER / name / "config.json"
+    target = from_json(studies.read(path)).target
+    hopping = target.kappa * adjacency(target.graph(), target.sites)
+    return fock_reference(hopping, target.u, target.beta, target.time_slices)
+
+
+def leak(run: Run) -> str:
+    """Return the mean leak, or a dash."""
+    values = [seed.get("leak") for seed in run["seeds"]]
+    return "-" if None in values else f"{np.mean(values):.2g}"
+
+
+def seconds(run: Run) -> str:
+    """Return training or sampling seconds per seed."""
+    return f"{np.mean([seed['wall_seconds'] for seed in run['seeds']]):.1f}"
+
+
+def ess(run: Run) -> str:
+    """Return the ESS, a dash for Markov chains."""
+    return "-" if run["seeds"][0].get("ess") is None else text(run, "ess")
+
+
+def scan_table() -> str:
+    """Return the scan over beta of two sites and one slice (Fig. 10)."""
+    rows = []
+    for beta in BETAS:
+        run, folded = metrics(f"beta_{beta}"), metrics(f"beta_{beta}_canonicalization")
+        if run is None or folded is None:
+            continue
+        exact = run["exact"]
+        ratio = exact["observables"]["breaking_ratio"]
+        rows.append(
+            [
+                f"{beta}",
+                ess(run),
+                text(run, "forward_ess"),
+                f"{text(run, 'log_z')} : {exact['log_z']:.5f}",
+                beside(run, "breaking_ratio", ratio),
+                leak(run),
+                ess(folded),
+                f"{1 / (1 + ratio**2):.4f}",
+            ]
+        )
+    head = ["beta", "ESS", "forward ESS", "log Z : exact", "R : exact, sigma", "leak"]
+    return markdown([*head, "canonicalization, ESS", "1/(1+R^2)"], rows)
+
+
+def cluster_table() -> str:
+    """Return log Z and observables of small clusters beside the exact trace."""
+    names = [f"pair_{n}{kind}" for n in SLICES for kind in ("", "_flow", "_hmc")]
+    names += [f"{name}{kind}" for name in CLUSTERS for kind in ("", "_hmc")]
+    rows = []
+    for name in names:
+        run = metrics(name)
+        if run is None:
+            continue
+        exact = trace(name)
+        log_z = "-"
+        if run["method"] != "hmc":
+            log_z = beside(run, "log_z", exact.log_z)
+        staggered = run["exact"]["observables"]["staggered_structure_factor"]
+        rows.append(
+            [
+                f"`{name}`",
+                ess(run),
+                log_z,
+                beside(run, "energy", exact.energy),
+                beside(run, "staggered_structure_factor", staggered),
+                correlation_distance(run, exact),
+                leak(run),
+                seconds(run),
+            ]
+        )
+    head = ["run", "ESS", "log Z : exact, sigma", "energy : exact, sigma"]
+    head += ["S(pi) : exact, sigma", "S_i S_j, largest sigma", "leak", "s"]
+    return markdown(head, rows)
+
+
+def correlation_distance(run: Run, exact: FockReference) -> str:
+    """Return the largest distance of a spin correlation from the trace, in sigma."""
+    mean, error = mean_error(run, "spin_correlation")
+    upper = np.triu_indices(len(mean))
+    distance = (mean - exact.spin_correlation)[upper] / error[upper]
+    return f"{np.abs(distance).max():.1f} of {len(distance)}"
+
+
+def coupling_table() -> str:
+    """Return the scan over U of the ring of four, worldlines beside a flow."""
+    rows = []
+    for u in COUPLINGS:
+        runs = [metrics(f"coupling_{u}{kind}") for kind in ("", "_flow")]
+        if None in runs:
+            continue
+        cells = [f"{u:g}"]
+        for run in runs:
+            cells += [ess(run), beside(run, "log_z", trace(f"coupling_{u}").log_z)]
+        shares = mean_error(runs[0], "staggered_sectors")[0]
+        cells += [leak(runs[1]), f"{shares[0] + shares[-1]:.3f}"]
+        cells += [seconds(run) for run in runs]
+        rows.append(cells)
+    head = ["U", "worldlines, ESS", "log Z : exact, sigma", "flow, ESS"]
+    head += ["log Z : exact, sigma", "leak", "antiferromagnetic sectors"]
+    return markdown([*head, "worldlines, s", "flow, s"], rows)
+
+
+def honeycomb_table() -> str:
+    """Return the honeycomb lattice of 18 sites and its frontier."""
+    names = ["honeycomb_10", "honeycomb_100", "honeycomb_100_untrained"]
+    for change in ("beta_2", "u_10", "u_9"):
+        names += [f"honeycomb_100_{change}", f"honeycomb_100_{change}_untrained"]
+    names.insert(3, "honeycomb_100_hmc")
+    rows = []
+    for name in names:
+        run = metrics(name)
+        if run is None:
+            continue
+        shares = mean_error(run, "staggered_sectors")
+        hmc = run["method"] == "hmc"
+        cells = [f"`{name}`", ess(run), "-" if hmc else text(run, "log_z")]
+        cells += [text(run, "energy"), text(run, "staggered_structure_factor")]
+        cells += [
+            value_error(float(shares[0][k]), float(shares[1][k])) for k in (0, 9, 18)
+        ]
+        largest = [seed.get("max_weight_share") for seed in run["seeds"]]
+        cells += ["-" if None in largest else f"{max(largest):.1g}", seconds(run)]
+        rows.append([*cells, f"{run['peak_memory_bytes'] / 2**30:.1f}"])
+    head = ["run", "ESS", "log Z", "energy", "S(pi)", "sector 0", "9", "18"]
+    return markdown([*head, "largest weight", "s", "GiB"], rows)
+
+
+def cost_table() -> str:
+    """Return seconds a step and memory against sites and slices, with exponents."""
+    sizes = [(sites, 32) for sites in (4, 8, 16, 32)]
+    sizes += [(8, slices) for slices in (8, 16, 64, 128)]
+    rows, steps = [], {}
+    for sites, slices in sizes:
+        run = metrics(f"cost_{sites}_{slices}")
+        if run is None:
+            continue
+        seed = run["seeds"][0]
+        steps[sites, slices] = seed["wall_seconds"] / seed["steps"]
+        memory = run["peak_memory_bytes"] / 2**30
+        step = f"{steps[sites, slices]:.3f}"
+        rows.append([str(sites), str(slices), step, f"{memory:.2f}"])
+    text = markdown(["N_x", "N_t", "s / step of 128", "GiB"], rows)
+    for label, axis, fixed in (("N_x", 0, (1, 32)), ("N_t", 1, (0, 8))):
+        chosen = {k: v for k, v in steps.items() if k[fixed[0]] == fixed[1]}
+        if len(chosen) > 2:
+            sizes_of = np.log([key[axis] for key in chosen])
+            slope = np.polyfit(sizes_of, np.log(list(chosen.values())), 1)[0]
+            text += f"\n\nSeconds grow as {label}^{slope:.1f} over this range."
+    return text
+
+
+TABLES = {
+    "scan": scan_table,
+    "clusters": cluster_table,
+    "couplings": coupling_table,
+    "honeycomb": honeycomb_table,
+    "cost": cost_table,
+}
+
+
+def main() -> None:
+    """Rewrite both pages."""
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(), TABLES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Determinants, inverses and QR factors against NumPy, and that they always end."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tolerances import F64
+
+from sesamo_jax.targets.factorize import (
+    LARGEST_ELIMINATED,
+    inverse,
+    log_abs_det,
+    qr,
+    solve,
+)
+
+SIZES = (1, 2, 5, LARGEST_ELIMINATED, LARGEST_ELIMINATED + 3)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_values_and_gradients_are_those_of_numpy(size, rng):
+    """For a batch that needs its rows exchanged: the first pivots are 0."""
+    matrices = rng.normal(size=(4, size, size))
+    if size > 1:
+        matrices[:, 0, 0] = 0
+    right = rng.normal(size=(4, size, 3))
+    batch = jnp.asarray(matrices)
+    found = jax.jit(jax.vmap(jax.value_and_grad(log_abs_det)))(batch)
+    np.testing.assert_allclose(found[0], np.linalg.slogdet(matrices)[1], atol=F64)
+    inverses = np.linalg.inv(matrices)
+    np.testing.assert_allclose(found[1], np.swapaxes(inverses, 1, 2), rtol=1e-8)
+    np.testing.assert_allclose(jax.vmap(log_abs_det)(batch), found[0], atol=F64)
+    np.testing.assert_allclose(jax.vmap(inverse)(batch), inverses, rtol=1e-8)
+    solved = jax.jit(jax.vmap(solve))(batch, jnp.asarray(right))
+    np.testing.assert_allclose(matrices @ np.asarray(solved), right, atol=F64)
+    q, r = jax.vmap(qr)(batch)
+    np.testing.assert_allclose(q @ r, matrices, atol=F64)
+    np.testing.assert_allclose(np.swapaxes(q, 1, 2) @ q, [np.eye(size)] * 4, atol=F64)
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_a_singular_matrix_has_no_determinant(size):
+    assert log_abs_det(jnp.zeros((size, size))) == -np.inf
+
+
+PROGRAM = """
+import jax, jax.numpy as jnp
+jax.config.update("jax_enable_x64", True)
+from sesamo_jax.targets.factorize import inverse, log_abs_det
+def f(a):
+    return sum(jnp.sum(jax.vmap(log_abs_det)(a + n)) for n in range(4))
+a = jax.random.normal(jax.random.key(0), (2000, 12, 12))
+step = jax.jit(lambda a: (*jax.value_and_grad(f)(a), jax.vmap(inverse)(a)))
+for _ in range(5):
+    value = step(a)[0].block_until_ready()
+print(float(value))
+"""
+
+
+def test_independent_factorisations_in_one_program_end():
+    """Batched LAPACK calls do not, where they outnumber the threads."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300
+    )
+    assert np.isfinite(float(done.stdout)), done.stderr
