@@ -43,7 +43,7 @@ def beside(run: Run, name: str, exact: float) -> str:
     mean, error = mean_error(run, name)
     if not np.isfinite(error):
         return "-"
-    return f"{text(run, name)} : {exact:.5g}, {(mean - exact) / error:+.1f}"
+    return f"{text(run, name)} : {exact:.5f}, {(mean - exact) / error:+.1f}"
 
 
 @cache

@@ -42,6 +42,15 @@ def test_values_and_gradients_are_those_of_numpy(size, rng):
 
 
 @pytest.mark.parametrize("size", SIZES[1:])
+def test_q_stays_orthogonal_where_columns_are_nearly_parallel(size, rng):
+    matrix = rng.normal(size=(size, 1)) + 1e-7 * rng.normal(size=(size, size))
+    q, r = qr(jnp.asarray(matrix))
+    np.testing.assert_allclose(q.T @ q, np.eye(size), atol=F64)
+    np.testing.assert_allclose(q @ r, matrix, atol=F64)
+    assert np.all(np.tril(r, -1) == 0)
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
 def test_a_singular_matrix_has_no_determinant(size):
     assert log_abs_det(jnp.zeros((size, size))) == -np.inf
 

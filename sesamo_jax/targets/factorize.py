@@ -49,9 +49,15 @@ def inverse(matrix: Array) -> Array:
     return solve(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
 
 
-@sequential_vmap
 def qr(matrix: Array) -> tuple[Array, Array]:
-    """Return Q and R of a matrix, (N, N)."""
+    """Return Q and R of a matrix, (N, N); not to be differentiated."""
+    if len(matrix) <= LARGEST_ELIMINATED:
+        return _orthogonalize(matrix)
+    return _lapack_qr(matrix)
+
+
+@sequential_vmap
+def _lapack_qr(matrix: Array) -> tuple[Array, Array]:
     return jnp.linalg.qr(matrix)
 
 
@@ -84,3 +90,18 @@ def _eliminate(matrix: Array, right: Array) -> tuple[Array, Array]:
         pivot = pivot / jnp.where(pivot[k] == 0, 1.0, pivot[k])
         rows = (rows - rows[:, k : k + 1] * pivot).at[k].set(pivot)
     return log_det, rows[:, size:]
+
+
+def _orthogonalize(matrix: Array) -> tuple[Array, Array]:
+    """Return Q and R by Gram and Schmidt, twice per column, which is enough."""
+    q, r = jnp.zeros_like(matrix), jnp.zeros_like(matrix)
+    for k in range(len(matrix)):
+        column = matrix[:, k]
+        for _ in range(2):
+            along = jnp.sum(q * column[:, None], axis=0)
+            column = column - jnp.sum(q * along, axis=1)
+            r = r.at[:, k].add(along)
+        norm = jnp.sqrt(jnp.sum(column**2))
+        q = q.at[:, k].set(column / jnp.where(norm == 0, 1.0, norm))
+        r = r.at[k, k].set(norm)
+    return q, r
