@@ -68,7 +68,7 @@ for u in COUPLINGS:
 # The honeycomb lattice of 18 sites, and its frontier.
 add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, seeds=3)
 space = HONEYCOMB | {"target.time_slices": 100}
-add("honeycomb_100", space, LARGE, seeds=3)
+add("honeycomb_100", space, LARGE)
 add("honeycomb_100_untrained", space, LARGE, {"training.steps": 1})
 add("honeycomb_100_hmc", space, HMC, {"hmc.samples": 250, "hmc.warmup": 250})
 for name, change in (

@@ -7,7 +7,7 @@ between their markers; the tests check that they are up to date.
 from math import sqrt
 
 from phi4_results import ALPHAS, exact_modulus, exact_ratio, metrics, paper_ratio
-from studies import ROOT, with_tables
+from studies import ROOT, markdown, with_tables
 
 from sesamo_jax.summary import value_error
 
@@ -25,6 +25,7 @@ MAIN = (
     "complex_kappa_0.4",
     "complex_aligned",
     *(f"real_{alpha}" for alpha in ALPHAS),
+    "real_0.005_long",
     "critical_8x8",
     "critical_16x16",
     "critical_32x32",
@@ -157,6 +158,26 @@ def ablation_table() -> str:
     return "\n".join(lines)
 
 
+def scaling_table() -> str:
+    """Return ESS, seconds a step and memory against the volume."""
+    rows = []
+    for extent in (8, 12, 16, 24, 32):
+        cells = [f"{extent}x{extent}"]
+        for kind in ("real", "complex"):
+            run = metrics(f"scaling_{kind}_{extent}")
+            if run is None:
+                continue
+            seed = run["seeds"][0]
+            cells += [value_error(seed["ess"], seed["ess_error"])]
+            cells += [value_error(seed["log_z"], seed["log_z_error"])]
+            cells += [f"{seed['wall_seconds'] / seed['steps']:.3f}"]
+            cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
+        rows.append(cells)
+    columns = ("ESS", "log Z", "s / step", "GiB")
+    head = [f"{kind}, {name}" for kind in ("real", "complex") for name in columns]
+    return markdown(["lattice", *head], rows)
+
+
 def readme_table() -> str:
     """Return the short table of the README."""
     lines = [
@@ -181,6 +202,7 @@ TABLES = {
     "reference": reference_table,
     "ratio": ratio_table,
     "ablation": ablation_table,
+    "scaling": scaling_table,
     "phi4": readme_table,
 }
 

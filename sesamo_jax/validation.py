@@ -1,20 +1,11 @@
 """Checks of a configuration against a target, before any work starts."""
 
 from dataclasses import replace
-from math import isfinite
 
-from sesamo_jax.config import (
-    BASES,
-    GRADIENTS,
-    METHODS,
-    OBJECTIVES,
-    REFERENCES,
-    SCHEDULES,
-    Config,
-)
+from sesamo_jax.config import REFERENCES, Config
 from sesamo_jax.core import Target
-from sesamo_jax.density import DENSITIES
-from sesamo_jax.modulation import LAWS, MAX_ENUMERATED_ORDER
+from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
+from sesamo_jax.value_checks import check_choices, check_numbers
 
 
 def complete(config: Config, target: Target) -> Config:
@@ -23,8 +14,8 @@ def complete(config: Config, target: Target) -> Config:
     Raises:
         ValueError: with one sentence naming the value and the remedy.
     """
-    _check_choices(config)
-    _check_numbers(config)
+    check_choices(config)
+    check_numbers(config)
     if config.method == "worldlines":
         return _complete_worldlines(config, target)
     if config.density == "augmented" or config.training.objective == "forward_kl":
@@ -207,85 +198,3 @@ def _check_continuous(config: Config, target: Target) -> None:
                 f"{target.name!r} has a continuous symmetry, and {name} "
                 f"{remedies[name]}"
             )
-
-
-def _check_choices(config: Config) -> None:
-    choices = {
-        "method": (config.method, METHODS),
-        "modulation": (config.modulation, LAWS),
-        "density": (config.density, (None, *DENSITIES)),
-        "base.kind": (config.base.kind, BASES),
-        "training.objective": (config.training.objective, (None, *OBJECTIVES)),
-        "training.gradient": (config.training.gradient, (None, *GRADIENTS)),
-        "training.schedule": (config.training.schedule, SCHEDULES),
-        "training.density": (config.training.density, ("cell", "orbit")),
-    }
-    for name, (value, known) in choices.items():
-        if value not in known:
-            names = ", ".join(option for option in known if option is not None)
-            raise ValueError(f"unknown {name} {value!r}; known: {names}")
-
-
-def _check_numbers(config: Config) -> None:
-    training, evaluation = config.training, config.evaluation
-    positive = {
-        "training.steps": training.steps,
-        "training.batch_size": training.batch_size,
-        "training.learning_rate": training.learning_rate,
-        "training.patience": training.patience,
-        "training.chunk": training.chunk,
-        "evaluation.samples": evaluation.samples,
-        "evaluation.batch_size": evaluation.batch_size,
-        "evaluation.tolerance": evaluation.tolerance,
-        "evaluation.largest_error": evaluation.largest_error,
-        "worldlines.sweeps": config.worldlines.sweeps,
-        "worldlines.blocks": config.worldlines.blocks,
-        "worldlines.guesses": config.worldlines.guesses,
-        "hmc.chains": config.hmc.chains,
-        "hmc.warmup": config.hmc.warmup,
-        "hmc.samples": config.hmc.samples,
-        "hmc.thinning": config.hmc.thinning,
-        "hmc.leapfrog_steps": config.hmc.leapfrog_steps,
-        "hmc.acceptance": config.hmc.acceptance,
-        "smc.populations": config.smc.populations,
-        "smc.particles": config.smc.particles,
-        "smc.leapfrog_steps": config.smc.leapfrog_steps,
-    }
-    if config.base.variance is not None:
-        positive["base.variance"] = config.base.variance
-    if config.smc.variance is not None:
-        positive["smc.variance"] = config.smc.variance
-    for name, value in positive.items():
-        if not (value > 0 and isfinite(value)):
-            raise ValueError(f"{name}={value} must be positive and finite")
-    not_negative = {
-        "training.clip_norm": training.clip_norm,
-        "penalty.amplitude": config.penalty.amplitude,
-        "penalty.sharpness": config.penalty.sharpness,
-        "penalty.final": config.penalty.final,
-        "evaluation.keep": evaluation.keep,
-    }
-    for name, value in not_negative.items():
-        if not (value >= 0 and isfinite(value)):
-            raise ValueError(f"{name}={value} must not be negative, and finite")
-    if not isfinite(training.gamma):
-        raise ValueError(f"training.gamma={training.gamma} must be finite")
-    fractions = {
-        "training.decay": training.decay,
-        "smc.target_ess": config.smc.target_ess,
-        "smc.acceptance": config.smc.acceptance,
-    }
-    for name, value in fractions.items():
-        if not 0 < value < 1:
-            raise ValueError(f"{name}={value} must lie between 0 and 1")
-    if config.smc.populations < 2:
-        raise ValueError(
-            f"smc.populations={config.smc.populations} must be at least 2: errors are "
-            "the spread between populations"
-        )
-    floor = training.minimum_learning_rate
-    if not 0 <= floor <= training.learning_rate:
-        raise ValueError(
-            f"training.minimum_learning_rate={floor} must lie between 0 and the "
-            f"learning rate {training.learning_rate}"
-        )

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "flows": {"core", "lattice", "numerics"},
     "modulation": {"core", "numerics", "symmetries"},
     "config": {"flows", "targets"},
-    "validation": {"config", "core", "density", "modulation"},
+    "value_checks": {"config", "density", "modulation"},
+    "validation": {"config", "core", "modulation", "value_checks"},
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "modulation"},
     "model": {
