@@ -209,7 +209,8 @@ def test_states_of_another_number_of_seeds_are_refused(ensemble):
 
 @pytest.mark.parametrize("law", LAWS)
 def test_float32_stays_float32_where_float64_is_enabled(law):
-    target = GaussianMixture(modes=3, radius=3.0, dtype="float32").build()
+    modes = 2 if law == "autoregressive" else 3  # a law over sign flips
+    target = GaussianMixture(modes=modes, radius=3.0, dtype="float32").build()
     config = Config(
         modulation=law,
         flow=TINY,
@@ -315,11 +316,13 @@ def test_a_learned_law_finds_the_masses_of_the_wells(objective, spread):
     assert abs(np.median(masses) - WEIGHT) < 0.01
 
 
+LEARNED = ("learned", "autoregressive")
 COMBINATIONS = [
     ("sesamo", law, objective)
     for law in LAWS
     for objective in OBJECTIVES
-    if (law, objective) != ("learned", "reverse_kl")
+    if objective != "forward_kl"  # of worldlines only
+    if objective != "reverse_kl" or law not in LEARNED
 ] + [
     (method, "exact", objective)
     for method in ("canonicalization", "realnvp")
@@ -367,7 +370,7 @@ def test_every_objective_trains_every_method(method, law, objective, key):
         assert all(np.isfinite(value) for value in metrics.values())
         assert 1e-3 < float(optax.tree.norm(grads["flow"])) < np.inf
         law_norm = float(optax.tree.norm(grads["modulation"]))
-        assert (law_norm > 1e-3) == (law == "learned")
+        assert (law_norm > 1e-3) == (law in LEARNED)
 
 
 # Schedules
