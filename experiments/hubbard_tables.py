@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import studies
 from hubbard import BETAS, CLUSTERS, COUPLINGS, FOLDER, SLICES
-from studies import ROOT, markdown, with_tables
+from studies import ROOT, markdown
 
 from sesamo_jax.settings import from_json
 from sesamo_jax.summary import value_error
@@ -212,11 +212,5 @@ TABLES = {
 }
 
 
-def main() -> None:
-    """Rewrite both pages."""
-    for page in PAGES:
-        page.write_text(with_tables(page.read_text(), TABLES))
-
-
 if __name__ == "__main__":
-    main()
+    studies.rewrite(PAGES, TABLES)

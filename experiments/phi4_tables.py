@@ -6,8 +6,9 @@ between their markers; the tests check that they are up to date.
 
 from math import sqrt
 
+import studies
 from phi4_results import ALPHAS, exact_modulus, exact_ratio, metrics, paper_ratio
-from studies import ROOT, markdown, with_tables
+from studies import ROOT, markdown
 
 from sesamo_jax.summary import value_error
 
@@ -19,6 +20,7 @@ COMPARED = {
 }
 MAIN = (
     "complex",
+    "complex_long",
     "complex_broken",
     "complex_kappa_0.22",
     "complex_kappa_0.26",
@@ -38,7 +40,7 @@ def main_table() -> str:
     """Return ESS, log Z and observables beside HMC, with the distance in sigma."""
     head = ["run", "ESS", "IMH acceptance", "log Z", "leak", "training, s", "GiB"]
     head += [f"{label} : HMC" for label in COMPARED.values()]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for name in MAIN:
         run = metrics(name)
         if run is None:
@@ -49,8 +51,8 @@ def main_table() -> str:
         cells += [f"{total['wall_seconds']['mean']:.0f}"]
         cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
         cells += [compared(name, key) for key in COMPARED]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 def acceptance(total: dict) -> str:
@@ -88,10 +90,8 @@ def hmc_value(name: str, key: str) -> tuple[float, float] | None:
 
 def reference_table() -> str:
     """Return what HMC and SMC take and give on the targets of two flows."""
-    lines = [
-        "| run | log Z | abs. M | tau_int | gradients, 10^6 | seconds |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ["run", "log Z", "abs. M", "tau_int", "gradients, 10^6", "seconds"]
+    rows = []
     for target in ("complex", "real_0.0"):
         for name in (target, f"{target}_hmc", f"{target}_smc"):
             run = metrics(name)
@@ -110,17 +110,15 @@ def reference_table() -> str:
                 f"{calls / 1e6:.2f}",
                 f"{seed['wall_seconds']:.1f}",
             ]
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            rows.append(cells)
+    return markdown(head, rows)
 
 
 def ratio_table() -> str:
     """Return the breaking ratio against the exact curve."""
-    lines = [
-        "| alpha | R, flow | exact | distance | eq. 56 | ESS | canonicalization, ESS "
-        "| 1/(1+R^2) |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    head = ["alpha", "R, flow", "exact", "distance", "eq. 56", "ESS"]
+    head += ["canonicalization, ESS", "1/(1+R^2)"]
+    rows = []
     for alpha in ALPHAS:
         run = metrics(f"real_{alpha}")
         if run is None:
@@ -139,13 +137,13 @@ def ratio_table() -> str:
             folded["aggregate"]["ess"]["text"] if folded else "-",
             f"{1 / (1 + exact[0] ** 2):.3f}",
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 def ablation_table() -> str:
     """Return the ESS of every base, flow and gradient."""
-    lines = ["| base | flow | total | path | s / step |", "|---|---|---|---|---|"]
+    rows = []
     for base in ("gaussian", "spectral"):
         for flow in ("realnvp", "checkerboard", "spline", "continuous"):
             runs = [metrics(f"ablation_{base}_{flow}_{g}") for g in ("total", "path")]
@@ -154,8 +152,8 @@ def ablation_table() -> str:
             path = runs[1]
             step = path["aggregate"]["wall_seconds"]["mean"] / path["seeds"][0]["steps"]
             texts = [run["aggregate"]["ess"]["text"] for run in runs]
-            lines.append(f"| {base} | {flow} | {' | '.join(texts)} | {step:.3f} |")
-    return "\n".join(lines)
+            rows.append([base, flow, *texts, f"{step:.3f}"])
+    return markdown(["base", "flow", "total", "path", "s / step"], rows)
 
 
 def scaling_table() -> str:
@@ -180,10 +178,8 @@ def scaling_table() -> str:
 
 def readme_table() -> str:
     """Return the short table of the README."""
-    lines = [
-        "| target | ESS | IMH acceptance | log Z | abs. M : HMC | s / model |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ["target", "ESS", "IMH acceptance", "log Z", "abs. M : HMC", "s / model"]
+    rows = []
     for name in ("complex", "complex_broken", "real_0.005", "critical_8x8"):
         run = metrics(name)
         if run is None:
@@ -193,8 +189,8 @@ def readme_table() -> str:
         cells += [total["log_z"]["text"]]
         cells += [compared(name, "abs_magnetization")]
         cells += [f"{total['wall_seconds']['mean']:.0f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 TABLES = {
@@ -207,11 +203,5 @@ TABLES = {
 }
 
 
-def main() -> None:
-    """Rewrite both pages."""
-    for page in PAGES:
-        page.write_text(with_tables(page.read_text(), TABLES))
-
-
 if __name__ == "__main__":
-    main()
+    studies.rewrite(PAGES, TABLES)

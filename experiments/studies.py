@@ -68,6 +68,12 @@ def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:
     return page
 
 
+def rewrite(pages: tuple[Path, ...], tables: dict[str, Callable[[], str]]) -> None:
+    """Write fresh tables into pages."""
+    for page in pages:
+        page.write_text(with_tables(page.read_text(), tables))
+
+
 def markdown(head: list[str], rows: list[list[str]]) -> str:
     """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]

@@ -14,7 +14,11 @@ from sesamo_jax.targets import TargetConfig
 REFERENCES = ("hmc", "smc")
 METHODS = ("sesamo", "canonicalization", "realnvp", "worldlines", *REFERENCES)
 OBJECTIVES = (
-    *("reverse_kl", "self_reparam", "reinforce", "rao_blackwell", "forward_kl"),
+    "reverse_kl",
+    "self_reparam",
+    "reinforce",
+    "rao_blackwell",
+    "forward_kl",
 )
 GRADIENTS = ("path", "total")
 BASES = ("gaussian", "spectral", "slice")
@@ -148,6 +152,8 @@ class HMCConfig:
         thinning: trajectories between stored samples.
         leapfrog_steps: per trajectory.
         acceptance: what the step size is tuned for.
+        one_start: start all chains from one equilibrated configuration, to see whether
+            they find the other sectors.
     """
 
     chains: int = 32
@@ -156,6 +162,7 @@ class HMCConfig:
     thinning: int = 1
     leapfrog_steps: int = 20
     acceptance: float = 0.8
+    one_start: bool = False
 
 
 @dataclass(frozen=True)

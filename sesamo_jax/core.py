@@ -227,7 +227,8 @@ class Samples(NamedTuple):
         log_q: log density of x in cell accounting (eq. 15), log q~(y) + log_p_u, (n,);
             of worldlines an estimate, without bias of 1 / q.
         y: the flow's output before modulation, (n, *event_shape).
-        u: group element with x = T_u y, (n,).
+        u: group element with x = T_u y, (n,); of worldlines, the signs of the moments
+            before all events, (n, N_x).
         log_p_u: log p_S(u | y) less the log volume factor of T_u, (n,).
     """
 

@@ -22,12 +22,7 @@ from sesamo_jax.core import (
 )
 from sesamo_jax.density import orbit
 from sesamo_jax.flows import ContinuousConfig
-from sesamo_jax.modulation import (
-    MAX_ENUMERATED_ORDER,
-    ExactLaw,
-    Law,
-    build_law,
-)
+from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
 from sesamo_jax.worldlines import build_worldlines

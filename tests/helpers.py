@@ -1,4 +1,7 @@
-"""Statistical comparisons, quadrature grids and random parameters for the tests."""
+"""Statistics, quadrature grids, random parameters and programs for the tests."""
+
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -66,3 +69,18 @@ def random_params(init, rng, gain=1.0):
         return jax.numpy.asarray(scale * rng.normal(size=leaf.shape), leaf.dtype)
 
     return jax.tree.map(draw, jax.eval_shape(init))
+
+
+def run_program(text, timeout):
+    """Run a program in float64 in a process of its own and return what it prints.
+
+    For what may wait for ever, which is no way for a test to fail.
+    """
+    begin = "import jax; jax.config.update('jax_enable_x64', True)\n"
+    return subprocess.run(
+        [sys.executable, "-c", begin + text],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=True,
+    ).stdout

@@ -1,12 +1,10 @@
 """Determinants, inverses and QR factors against NumPy, and that they always end."""
 
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import run_program
 from tolerances import F64
 
 from sesamo_jax.targets.factorize import (
@@ -56,8 +54,7 @@ def test_a_singular_matrix_has_no_determinant(size):
 
 
 PROGRAM = """
-import jax, jax.numpy as jnp
-jax.config.update("jax_enable_x64", True)
+import jax.numpy as jnp
 from sesamo_jax.targets.factorize import inverse, log_abs_det
 def f(a):
     return sum(jnp.sum(jax.vmap(log_abs_det)(a + n)) for n in range(4))
@@ -71,7 +68,4 @@ print(float(value))
 
 def test_independent_factorisations_in_one_program_end():
     """Batched LAPACK calls do not, where they outnumber the threads."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300
-    )
-    assert np.isfinite(float(done.stdout)), done.stderr
+    assert np.isfinite(float(run_program(PROGRAM, timeout=300)))

@@ -1,5 +1,7 @@
 """HMC chains that start far from where the target has its mass."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -40,3 +42,13 @@ def test_virial_after_a_far_start(key):
 def test_stuck_chains_are_reported(key):
     with pytest.raises(ValueError, match=r"of 8 hmc chains are stuck.*hmc\.warmup"):
         run_hmc(quartic(1e8), HMCConfig(chains=8, warmup=50, samples=20), key)
+
+
+def test_chains_from_one_start_stay_in_its_sector(key):
+    """U beta = 40 keeps sectors apart; from the prior, chains fall into several."""
+    target = build_target("hubbard", u=40.0, time_slices=2)
+    config = HMCConfig(chains=8, warmup=100, samples=50)
+    assert len(np.unique(run_hmc(target, config, key).sectors)) > 1
+    one = run_hmc(target, replace(config, one_start=True), key)
+    assert len(np.unique(one.sectors)) == 1
+    assert len(np.unique(one.x[:, -1], axis=0)) == 8

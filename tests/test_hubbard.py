@@ -1,13 +1,10 @@
 """The Hubbard model against quadrature, closed forms and quoted values."""
 
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_counts, assert_mean, quadrature
+from helpers import assert_counts, assert_mean, quadrature, run_program
 from tolerances import F64, QUOTED
 
 from sesamo_jax.targets.fermion_matrix import fermion_matrix
@@ -132,19 +129,15 @@ def test_hubbard_samples_follow_the_expansion(sites, lattice, key):
 
 
 def test_hubbard_gradients_of_large_batches_return():
-    """Two independent batched LAPACK calls can block each other's CPU threads.
-
-    A program that waits for ever is no way to fail, so it runs in its own process.
-    """
+    """They must not take batched LAPACK calls, which can wait for each other."""
     program = (
-        "import jax; jax.config.update('jax_enable_x64', True)\n"
         "from sesamo_jax.targets import build_target\n"
         "target = build_target('hubbard', u=4.0, extents=(4,))\n"
         "gradients = jax.jit(jax.vmap(jax.grad(target.action)))\n"
         "x = jax.random.normal(jax.random.key(0), (20_000, 1, 4))\n"
         "for _ in range(30): gradients(x).block_until_ready()\n"
     )
-    subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
+    run_program(program, timeout=30)
 
 
 @pytest.mark.parametrize("time_slices", [1, 2])

@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 Law = FiniteLaw | CircleLaw
-# All laws but the last list the elements of a finite group; beyond this bound a batch
-# of 1,000 samples would hold more than 65 million numbers.
+# All laws but `autoregressive` list the elements of a finite group; beyond this bound a
+# batch of 1,000 samples would hold more than 65 million numbers.
 MAX_ENUMERATED_ORDER = 2**16
 LAWS = ("heat_bath", "exact", "learned", "autoregressive")
 MOST_FLIPS = 31  # elements are int32

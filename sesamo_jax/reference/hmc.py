@@ -44,6 +44,7 @@ class Chains(NamedTuple):
 def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
     """Run HMC chains that start from independent draws of the target's Gaussian prior.
 
+    With `config.one_start` all start where the chain ended that tuned the step size.
     HMC moves continuously, so where sectors are separated by high action every chain
     stays in the one it fell into: sector shares then say where chains started.
     """
@@ -61,9 +62,11 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
         num_integration_steps=config.leapfrog_steps,
         target_acceptance_rate=config.acceptance,
     )
-    (_, parameters), _ = jax.jit(tuning.run, static_argnums=2)(
+    (tuned, parameters), _ = jax.jit(tuning.run, static_argnums=2)(
         tune_key, start[0], config.warmup
     )
+    if config.one_start:
+        start = jnp.broadcast_to(tuned.position, shape)
     kernel = blackjax.hmc(log_density, **parameters)
 
     def advance(state: Any, key: Key) -> tuple[Any, Any]:

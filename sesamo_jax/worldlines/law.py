@@ -140,7 +140,10 @@ class WorldlineLaw(nn.Module):
         return self._mean(moments) + self.u_tilde**0.5 * noise, Worldline(signs, events)
 
     def guess(self, key: Key, x: Array) -> tuple[Array, Array]:
-        """Return log q(x, u) and log r(u | x) of a u drawn from r."""
+        """Return log q(x, u) and log r(u | x), both (), of a u drawn from r.
+
+        The field is (N_t, N_x).
+        """
         sign_key, event_key = jax.random.split(key)
         log_odds = self._log_odds_of_plus(self._sums(x))
         plus = jax.random.uniform(sign_key, log_odds.shape) < jax.nn.sigmoid(log_odds)
@@ -148,7 +151,7 @@ class WorldlineLaw(nn.Module):
         return self._weigh(x, jnp.where(plus, 1.0, -1.0), keys, draw_event)
 
     def log_joint(self, x: Array, worldline: Worldline) -> tuple[Array, Array]:
-        """Return log q(x, u) and log r(u | x)."""
+        """Return log q(x, u) and log r(u | x), both (), of a given worldline."""
 
         def given(event: Array, log_none: Array, log_odds: Array) -> Array:
             return event
@@ -161,8 +164,8 @@ class WorldlineLaw(nn.Module):
         """Return log q(x, u) and log r(u | x), u with the events that are chosen.
 
         Args:
-            x: the field.
-            signs: of u.
+            x: the field, (N_t, N_x).
+            signs: of u, (N_x,).
             source: what `choose` takes first, for every turn.
             choose: of `source` and the guess's odds, to an event.
         """
@@ -188,6 +191,7 @@ class WorldlineLaw(nn.Module):
         return log_q + jnp.sum(noise), log_r
 
     def _before(self, signs: Array) -> Array:
+        """Return the moments before all events, (blocks, N_x), of signs (N_x,)."""
         return jnp.broadcast_to(signs, (self.blocks, self.sites))
 
     def _sums(self, x: Array) -> Array:
@@ -195,10 +199,15 @@ class WorldlineLaw(nn.Module):
         return jax.ops.segment_sum(x, jnp.asarray(self.block_of), self.blocks)
 
     def _mean(self, moments: Array) -> Array:
+        """Return U~ m at every slice, (N_t, N_x), of moments (blocks, N_x)."""
         return self.u_tilde * moments[self.block_of]
 
     def _log_odds(self, moments: Array, turn: Turn) -> Array:
-        """Return the log odds of all events on a bond against none, (2, B, B)."""
+        """Return the log odds of all events on a bond against none, (2, B, B).
+
+        The first axis is exchange or hop, the others are the blocks where it begins and
+        ends, of B; the moments are (B, N_x).
+        """
         ends = moments[:, turn.bond]
         closed = (ends[:, 0] * ends[:, 1] != -1).astype(ends.dtype)
         aligned = jnp.sum(ends * (moments @ turn.others.T), axis=1)
@@ -211,7 +220,10 @@ class WorldlineLaw(nn.Module):
     def _update(
         self, log_odds: Array, moments: Array, turn: Turn, sums: Array
     ) -> tuple[Array, Array]:
-        """Return the log odds of none, and of all events, given the field."""
+        """Return the log odds of none, (), and of all events, (2, B, B), given x.
+
+        `log_odds` are those without x; `sums` are x summed over blocks, (B, N_x).
+        """
         ends = moments[:, turn.bond]
         along = -jnp.sum(ends * sums[:, turn.bond], axis=1)
         empty = along + self.u_tilde * jnp.sum(ends**2 / 2 * self.width, axis=1)
@@ -222,6 +234,7 @@ class WorldlineLaw(nn.Module):
         return jnp.logaddexp(0.0, later), guess
 
     def _apply(self, moments: Array, turn: Turn, event: Array) -> Array:
+        """Return the moments after an event on a bond, both (blocks, N_x)."""
         return moments.at[:, turn.bond].multiply(factors(event, self.blocks)[:, None])
 
     def _log_odds_of_plus(self, sums: Array) -> Array:
