@@ -13,6 +13,7 @@ from sesamo_jax.config import Config, EvaluationConfig
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
 from sesamo_jax.density import AS_DRAWN, leaked, log_q
 from sesamo_jax.estimators import Estimate, number, numbers
+from sesamo_jax.memory import check_memory
 from sesamo_jax.reference.autocorrelation import gamma_method
 from sesamo_jax.reference.independence import independence_chain
 from sesamo_jax.validation import complete
@@ -104,13 +105,19 @@ def build_draw(
     def gather(parts: list) -> Any:
         return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n], *parts)
 
+    compiled: jax.stages.Compiled | None = None
+
     def draw(params: Params, key: Key) -> Draws:
+        nonlocal compiled
         own, forward = jax.random.split(key)
+        if compiled is None:
+            compiled = evaluate_batch.lower(params, own).compile()
+            check_memory(compiled, "the report", "lower evaluation.batch_size")
         error = None
         if training_model.adaptive_log_prob is not None:
             error = float(integration_error(params, own))
             _check_integration(error, config.evaluation)
-        out = gather([jax.device_get(evaluate_batch(params, k)) for k in keys(own)])
+        out = gather([jax.device_get(compiled(params, k)) for k in keys(own)])
         out.setdefault("leaked", None)
         out.setdefault("sectors", None)
         out.setdefault("heat_bath", None)

@@ -14,6 +14,7 @@ from sesamo_jax import objectives
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.density import leaked, log_q
+from sesamo_jax.memory import check_memory
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.optim import build_optimizer, nonfinite_steps
 from sesamo_jax.penalty import penalty
@@ -228,7 +229,8 @@ def fit(
         Final states, history and times.
 
     Raises:
-        ValueError: if the states are of another number of seeds.
+        ValueError: if the states are of another number of seeds, or a step needs more
+            memory than there is.
     """
     config = complete(config, target)
     if isinstance(seeds, int):
@@ -244,6 +246,7 @@ def fit(
     start = time.perf_counter()
     chunk = jax.jit(build_chunk(model, target, config), donate_argnums=0)
     compiled = chunk.lower(states, jnp.int32(0)).compile()
+    check_memory(compiled, "training", "lower training.batch_size")
     compile_seconds = time.perf_counter() - start
 
     rows: list[dict[str, np.ndarray]] = []

@@ -10,6 +10,7 @@ import numpy as np
 
 from sesamo_jax.config import HMCConfig
 from sesamo_jax.core import Array, Key, Target
+from sesamo_jax.memory import check_memory
 
 SMALLEST_SHARE = 1 / 32  # of the tuned step size, at the start of equilibration
 LEAST_ACCEPTANCE = 0.02
@@ -98,6 +99,7 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
 
     keys = [jax.random.split(k, config.chains) for k in (warm_key, run_key)]
     compiled = chain.lower(start, *keys).compile()
+    check_memory(compiled, "hmc", "lower hmc.chains or hmc.samples")
     ready = time.perf_counter()
     x, measured, sectors, acceptance = jax.device_get(compiled(start, *keys))
     done = time.perf_counter()
