@@ -23,7 +23,12 @@ COUPLINGS = (1.0, 2.0, 4.0, 6.0, 9.0, 12.0, 18.0)
 HONEYCOMB = {"target.lattice": "honeycomb", "target.extents": "3,3"}
 WORLDLINES = {"method": "worldlines"}
 HMC = {"method": "hmc"}
-# More guesses where paths are long: see `worldlines`.
+ONE_START = {"hmc.one_start": True}
+COST_SIZES = (
+    *((sites, 32) for sites in (4, 8, 16, 32)),
+    *((8, slices) for slices in (8, 16, 64, 128)),
+)
+# What is enough on large lattices, where a step takes seconds.
 LARGE = WORLDLINES | {
     "training.steps": 100,
     "training.batch_size": 128,
@@ -31,6 +36,8 @@ LARGE = WORLDLINES | {
     "evaluation.samples": 10_000,
     "evaluation.batch_size": 100,
 }
+# Started, but not moved.
+UNTRAINED = {"training.steps": 1, "training.learning_rate": 1e-9}
 RUNS: dict[str, Entry] = {}
 
 
@@ -58,6 +65,7 @@ for name, space in CLUSTERS.items():
     space = space | {"target.time_slices": 8}
     add(name, space, WORLDLINES, seeds=3)
     add(f"{name}_hmc", space, HMC)
+    add(f"{name}_hmc_one", space, HMC, ONE_START)
 
 # From weak to strong coupling at four sites: worldlines, and a flow with a heat bath.
 for u in COUPLINGS:
@@ -69,24 +77,22 @@ for u in COUPLINGS:
 add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, seeds=3)
 space = HONEYCOMB | {"target.time_slices": 100}
 add("honeycomb_100", space, LARGE)
-add("honeycomb_100_untrained", space, LARGE, {"training.steps": 1})
-add("honeycomb_100_hmc", space, HMC, {"hmc.samples": 250, "hmc.warmup": 250})
+add("honeycomb_100_untrained", space, LARGE, UNTRAINED)
+few = {"hmc.samples": 250, "hmc.warmup": 250}
+add("honeycomb_100_hmc_one", space, HMC, ONE_START, few)
 for name, change in (
     ("beta_2", {"target.beta": 2.0, "worldlines.blocks": 100}),
     ("u_10", {"target.u": 10.0}),
     ("u_9", {"target.u": 9.0}),
 ):
     add(f"honeycomb_100_{name}", space, change, LARGE)
-    add(f"honeycomb_100_{name}_untrained", space, change, LARGE, {"training.steps": 1})
+    add(f"honeycomb_100_{name}_untrained", space, change, LARGE, UNTRAINED)
 
 # Cost against the number of sites and of slices.
 BRIEF = LARGE | {"training.steps": 20, "evaluation.samples": 1000}
-for sites in (4, 8, 16, 32):
+for sites, slices in COST_SIZES:
     space = {"target.lattice": "ring", "target.extents": sites}
-    add(f"cost_{sites}_32", space, {"target.time_slices": 32}, BRIEF)
-for slices in (8, 16, 64, 128):
-    space = {"target.lattice": "ring", "target.extents": 8}
-    add(f"cost_8_{slices}", space, {"target.time_slices": slices}, BRIEF)
+    add(f"cost_{sites}_{slices}", space, {"target.time_slices": slices}, BRIEF)
 
 if __name__ == "__main__":
     sys.exit(carry_out(__doc__, FOLDER, RUNS))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import studies
-from hubbard import BETAS, CLUSTERS, COUPLINGS, FOLDER, SLICES
+from hubbard import BETAS, CLUSTERS, COST_SIZES, COUPLINGS, FOLDER, SLICES
 from studies import ROOT, markdown
 
 from sesamo_jax.settings import from_json
@@ -66,6 +66,11 @@ def seconds(run: Run) -> str:
     return f"{np.mean([seed['wall_seconds'] for seed in run['seeds']]):.1f}"
 
 
+def step_seconds(run: Run) -> float:
+    """Return the seconds that a training step took."""
+    return run["seeds"][0]["wall_seconds"] / run["seeds"][0]["steps"]
+
+
 def ess(run: Run) -> str:
     """Return the ESS, a dash for Markov chains."""
     return "-" if run["seeds"][0].get("ess") is None else text(run, "ess")
@@ -99,7 +104,8 @@ def scan_table() -> str:
 def cluster_table() -> str:
     """Return log Z and observables of small clusters beside the exact trace."""
     names = [f"pair_{n}{kind}" for n in SLICES for kind in ("", "_flow", "_hmc")]
-    names += [f"{name}{kind}" for name in CLUSTERS for kind in ("", "_hmc")]
+    kinds = "", "_hmc", "_hmc_one"
+    names += [f"{name}{kind}" for name in CLUSTERS for kind in kinds]
     rows = []
     for name in names:
         run = metrics(name)
@@ -159,7 +165,7 @@ def honeycomb_table() -> str:
     names = ["honeycomb_10", "honeycomb_100", "honeycomb_100_untrained"]
     for change in ("beta_2", "u_10", "u_9"):
         names += [f"honeycomb_100_{change}", f"honeycomb_100_{change}_untrained"]
-    names.insert(3, "honeycomb_100_hmc")
+    names.insert(3, "honeycomb_100_hmc_one")
     rows = []
     for name in names:
         run = metrics(name)
@@ -181,15 +187,12 @@ def honeycomb_table() -> str:
 
 def cost_table() -> str:
     """Return seconds a step and memory against sites and slices, with exponents."""
-    sizes = [(sites, 32) for sites in (4, 8, 16, 32)]
-    sizes += [(8, slices) for slices in (8, 16, 64, 128)]
     rows, steps = [], {}
-    for sites, slices in sizes:
+    for sites, slices in COST_SIZES:
         run = metrics(f"cost_{sites}_{slices}")
         if run is None:
             continue
-        seed = run["seeds"][0]
-        steps[sites, slices] = seed["wall_seconds"] / seed["steps"]
+        steps[sites, slices] = step_seconds(run)
         memory = run["peak_memory_bytes"] / 2**30
         step = f"{steps[sites, slices]:.3f}"
         rows.append([str(sites), str(slices), step, f"{memory:.2f}"])
@@ -203,7 +206,36 @@ def cost_table() -> str:
     return text
 
 
+def readme_table() -> str:
+    """Return the short table of the README."""
+    names = {
+        "pair_32": "2 sites, 32 slices",
+        "ring4": "ring of 4, 8 slices",
+        "ring6": "ring of 6, 8 slices",
+        "honeycomb_10": "honeycomb, 18 sites, 10 slices",
+        "honeycomb_100": "honeycomb, 18 sites, 100 slices",
+    }
+    rows = []
+    for name, label in names.items():
+        run = metrics(name)
+        if run is None:
+            continue
+        cells = [text(run, "log_z"), text(run, "staggered_structure_factor")]
+        if name in CLUSTERS or name.startswith("pair"):
+            staggered = run["exact"]["observables"]["staggered_structure_factor"]
+            cells = [beside(run, "log_z", trace(name).log_z)]
+            cells += [beside(run, "staggered_structure_factor", staggered)]
+        shares = mean_error(run, "staggered_sectors")
+        sectors = shares[0][0] + shares[0][-1]
+        error = float(np.hypot(shares[1][0], shares[1][-1]))
+        cells += [value_error(float(sectors), error), seconds(run)]
+        rows.append([label, ess(run), *cells])
+    head = ["lattice", "ESS", "log Z : exact, sigma", "S(pi) : exact, sigma"]
+    return markdown([*head, "antiferromagnetic sectors", "s / model"], rows)
+
+
 TABLES = {
+    "hubbard": readme_table,
     "scan": scan_table,
     "clusters": cluster_table,
     "couplings": coupling_table,

@@ -8,7 +8,7 @@ import csv
 from collections.abc import Callable
 
 import numpy as np
-from matplotlib.axes import Axes
+from drawing import FLOW, HMC, LINE, OTHER, row_of_panels, save_all
 from matplotlib.figure import Figure
 from phi4_results import (
     ALPHAS,
@@ -21,17 +21,10 @@ from phi4_results import (
     write_sums,
 )
 
-FLOW, HMC, OTHER, LINE = "#0b6e8a", "#d1495b", "#edae49", "#444444"
-
-
-def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, list(np.atleast_1d(figure.subplots(1, columns)))
-
 
 def magnetization_figure() -> Figure:
     """Histograms of the magnetisation per site (Fig. 11)."""
-    figure, panels = _figure(2, (9, 3.4))
+    figure, panels = row_of_panels(2, (9, 3.4))
     reference = samples("real_0.0_hmc")
     bins = np.linspace(-2.8, 2.8, 113)
     for panel, alpha in zip(panels, (0.0, 0.001), strict=True):
@@ -60,7 +53,7 @@ def magnetization_figure() -> Figure:
 
 def breaking_figure() -> Figure:
     """ESS and breaking ratio against alpha (Fig. 12)."""
-    figure, (left, right, off) = _figure(3, (13, 3.8))
+    figure, (left, right, off) = row_of_panels(3, (13, 3.8))
     fine = np.linspace(0, 0.0105, 43)
     exact = [exact_ratio(alpha) for alpha in fine]
     for suffix, colour, label, shift in (
@@ -100,7 +93,7 @@ def breaking_figure() -> Figure:
 
 def ring_figure() -> Figure:
     """Density of the mean field in the complex plane, and its angle (Fig. 13)."""
-    figure, panels = _figure(4, (14, 3.4))
+    figure, panels = row_of_panels(4, (14, 3.4))
     bins = np.linspace(-2.7, 2.7, 61)
     for panel, name, title in (
         (panels[0], "complex_realnvp", "RealNVP, alpha = 0"),
@@ -148,7 +141,7 @@ def history(name: str) -> dict[int, np.ndarray]:
 
 def time_figure() -> Figure:
     """ESS of training batches against training time (Fig. 14)."""
-    figure, (panel,) = _figure(1, (6, 3.6))
+    figure, (panel,) = row_of_panels(1, (6, 3.6))
     for name, colour, label in (
         ("complex", FLOW, "SESaMo, alpha = 0"),
         ("complex_broken", HMC, "SESaMo, alpha = 0.005"),
@@ -175,7 +168,7 @@ def time_figure() -> Figure:
 
 def scaling_figure() -> Figure:
     """Seconds a step, memory and ESS against the volume, equal samples."""
-    figure, panels = _figure(3, (11, 3.4))
+    figure, panels = row_of_panels(3, (11, 3.4))
     for field, colour in (("real", FLOW), ("complex", HMC)):
         points = []
         for extent in (8, 12, 16, 24, 32):
@@ -207,14 +200,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
-def main() -> None:
-    """Draw everything."""
-    folder = ROOT / "docs" / "phi4"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_sums()
-    for name, draw in FIGURES.items():
-        draw().savefig(folder / name, dpi=150)
-
-
 if __name__ == "__main__":
-    main()
+    write_sums()
+    save_all(FIGURES, ROOT / "docs" / "phi4")

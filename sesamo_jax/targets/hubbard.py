@@ -133,8 +133,8 @@ class Hubbard:
                 that is not bipartite with more than two time slices, or a dtype other
                 than float64.
         """
-        require_precision(name, jnp.float64)
         self._check()
+        require_precision(name, jnp.float64)
         shape = (self.time_slices, self.sites)
         columns = np.arange(self.time_slices * self.sites).reshape(shape).T.tolist()
         symmetry = sign_flips(shape, columns, exact_global_flip=True)
