@@ -41,6 +41,8 @@ def scan_figure() -> Figure:
     plot(left, ours, "ess", **style)
     plot(left, canonical, "ess", **folded)
     plot(middle, ours, "breaking_ratio", **style)
+    chains = found("beta_{}_hmc_one", BETAS)
+    plot(middle, chains, "breaking_ratio", color=HMC, label="HMC from one start")
     betas = [beta for beta, _ in ours]
     exact = [run["exact"] for _, run in ours]
     ratios = np.array([e["observables"]["breaking_ratio"] for e in exact])
@@ -83,22 +85,26 @@ def coupling_figure() -> Figure:
 
 
 def sector_figure() -> Figure:
-    """Which sectors of the ring of four worldlines and Markov chains visit."""
-    figure, (panel,) = row_of_panels(1, (6, 3.4))
-    shown = (
-        ("ring4", FLOW, "worldlines"),
-        ("ring4_hmc", HMC, "HMC, independent starts"),
-        ("ring4_hmc_one", OTHER, "HMC, one start"),
+    """Which sectors worldlines and Markov chains visit, for few and more slices."""
+    figure, panels = row_of_panels(2, (10, 3.4))
+    kinds = (
+        ("", FLOW, "worldlines"),
+        ("_hmc", HMC, "HMC, independent starts"),
+        ("_hmc_one", OTHER, "HMC, one start"),
     )
-    for place, (name, colour, label) in enumerate(shown):
-        run = metrics(name)
-        if run is None:
-            continue
-        mean, error = mean_error(run, "staggered_sectors")
-        at = np.arange(len(mean)) + 0.27 * (place - 1)
-        panel.bar(at, mean, 0.25, yerr=error, color=colour, label=label)
-    panel.set(xlabel="sites with the sublattices' sign", ylabel="probability")
-    panel.legend(fontsize=8)
+    systems = ("pair_2", "two sites, 2 slices"), ("ring4", "ring of four, 8 slices")
+    for panel, (system, title) in zip(panels, systems, strict=True):
+        for place, (kind, colour, label) in enumerate(kinds):
+            run = metrics(system + kind)
+            if run is None:
+                continue
+            mean, error = mean_error(run, "staggered_sectors")
+            at = np.arange(len(mean)) + 0.27 * (place - 1)
+            panel.bar(at, mean, 0.25, yerr=error, color=colour, label=label)
+        panel.set(xlabel="sites with the sublattices' sign", title=title)
+        panel.set_xticks(np.arange(len(mean)))
+    panels[0].set_ylabel("probability")
+    panels[1].legend(fontsize=8)
     return figure
 
 

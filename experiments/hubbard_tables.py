@@ -80,8 +80,9 @@ def scan_table() -> str:
     """Return the scan over beta of two sites and one slice (Fig. 10)."""
     rows = []
     for beta in BETAS:
-        run, folded = metrics(f"beta_{beta}"), metrics(f"beta_{beta}_canonicalization")
-        if run is None or folded is None:
+        kinds = "", "_canonicalization", "_hmc_one"
+        run, folded, chains = (metrics(f"beta_{beta}{kind}") for kind in kinds)
+        if run is None or folded is None or chains is None:
             continue
         exact = run["exact"]
         ratio = exact["observables"]["breaking_ratio"]
@@ -95,17 +96,19 @@ def scan_table() -> str:
                 leak(run),
                 ess(folded),
                 f"{1 / (1 + ratio**2):.4f}",
+                text(chains, "breaking_ratio"),
             ]
         )
     head = ["beta", "ESS", "forward ESS", "log Z : exact", "R : exact, sigma", "leak"]
-    return markdown([*head, "canonicalization, ESS", "1/(1+R^2)"], rows)
+    head += ["canonicalization, ESS", "1/(1+R^2)", "R, HMC from one start"]
+    return markdown(head, rows)
 
 
 def cluster_table() -> str:
     """Return log Z and observables of small clusters beside the exact trace."""
-    names = [f"pair_{n}{kind}" for n in SLICES for kind in ("", "_flow", "_hmc")]
-    kinds = "", "_hmc", "_hmc_one"
-    names += [f"{name}{kind}" for name in CLUSTERS for kind in kinds]
+    systems = [*(f"pair_{slices}" for slices in SLICES), *CLUSTERS]
+    kinds = "", "_flow", "_hmc", "_hmc_one"
+    names = [f"{system}{kind}" for system in systems for kind in kinds]
     rows = []
     for name in names:
         run = metrics(name)
