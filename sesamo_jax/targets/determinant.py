@@ -1,11 +1,12 @@
 """log det(1 + B_T ... B_1) of a chain of matrices B_t = e^h e^{x_t}, stably.
 
 The product's singular values spread over many orders of magnitude, and the plain
-product keeps only the largest. It is therefore held as U e^D W with orthogonal U,
-scales D and a well-conditioned W, with one QR factorisation of sorted columns for every
-few slices, so that large and small scales never meet in one sum (Loh et al. 1992; Bai,
-Lee, Li, Xu 2011). O(T N^3). One slice must not be steep by itself: where e^{x_t} spans
-more than ten orders of magnitude, `fermion_matrix` is the one to use.
+product keeps only the largest. It is therefore held as e^h U e^D W with orthogonal U,
+scales D and a well-conditioned W, with one QR factorisation for every few slices, so
+that large and small scales never meet in one sum (Loh et al. 1992; Bai, Lee, Li, Xu
+2011). What is factorised has the form e^{x_t} (e^h U) e^D, rows and columns of many
+scales around a well-conditioned matrix; with both sorted by size QR is stable there
+too (Cox and Higham 1998), however steep a slice is. O(T N^3).
 """
 
 from functools import partial
@@ -16,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
-from sesamo_jax.targets.factorize import log_abs_det, qr, solve
+from sesamo_jax.targets.factorize import inverse, log_abs_det, qr, solve
 from sesamo_jax.targets.fermion_matrix import require_float64
 
-LARGEST_EXPONENT = 12.0
+LARGEST_EXPONENT = 6.0
+SMALLEST_SCALE = 1e-300  # of a singular value beside the largest
 
 
 def slices_per_factor(slices: int, exponent: float) -> int:
@@ -36,45 +38,59 @@ def slices_per_factor(slices: int, exponent: float) -> int:
     )
 
 
-def _chain(factors: Array) -> tuple[Array, Array, Array]:
-    """Return U, D, W with F_b ... F_1 = U e^D W for b = 0, ..., blocks.
+def _chain(blocks: Array, hop: Array, start: Array) -> tuple[Array, Array, Array]:
+    """Return U, D, W with e^{x_t} e^h ... e^{x_1} e^h start = U e^D W at all borders.
 
     Args:
-        factors: (blocks, N, N).
-    """
-    size = factors.shape[-1]
-    identity = jnp.eye(size, dtype=factors.dtype)
-    start = identity, jnp.zeros(size, factors.dtype), identity
+        blocks: x in the order in which it acts, (blocks, slices, N).
+        hop: e^h, (N, N).
+        start: well-conditioned, (N, N).
 
-    def step(state: tuple, factor: Array) -> tuple:
+    Returns:
+        With a leading axis over borders, the first of them before all blocks.
+    """
+    size = hop.shape[0]
+    first = start, jnp.zeros(size, hop.dtype), jnp.eye(size, dtype=hop.dtype)
+
+    def step(state: tuple, fields: Array) -> tuple:
         u, d, w = state
-        top = jnp.max(d)
-        columns = (factor @ u) * jnp.exp(d - top)
+        largest, top = jnp.max(fields, axis=1), jnp.max(d)
+        for field in jnp.exp(fields - largest[:, None]):
+            u = field[:, None] * (hop @ u)
+        columns = u * jnp.exp(d - top)
         order = jnp.argsort(-jnp.sum(columns**2, axis=0))
-        q, r = qr(columns[:, order])
-        scale = jnp.abs(jnp.diag(r))
-        w = (r / scale[:, None]) @ w[order]
-        state = q, top + jnp.log(scale), w
+        rows = jnp.argsort(-fields[-1])
+        q, r = qr(columns[rows][:, order])
+        # In a field far from all modes a scale may be lost, which leaves a 0.
+        scale = jnp.maximum(jnp.abs(jnp.diag(r)), SMALLEST_SCALE)
+        mixing = jnp.triu(r, 1) / scale[:, None] + jnp.diag(_sign(jnp.diag(r)))
+        d = top + jnp.sum(largest) + jnp.log(scale)
+        state = jnp.zeros_like(q).at[rows].set(q), d, mixing @ w[order]
         return state, state
 
-    states: tuple[Array, Array, Array] = jax.lax.scan(step, start, factors)[1]
+    states: tuple[Array, Array, Array] = jax.lax.scan(step, first, blocks)[1]
     u, d, w = (
-        jnp.concatenate([first[None], rest])
-        for first, rest in zip(start, states, strict=True)
+        jnp.concatenate([leaf[None], rest])
+        for leaf, rest in zip(first, states, strict=True)
     )
     return u, d, w
 
 
-def _blocks(x: Array, hop: Array, per_factor: int) -> Array:
-    """Return the products of B_t within blocks, (blocks, N, N)."""
+def _sign(x: Array) -> Array:
+    """Return -1 or 1, also of 0."""
+    return jnp.where(x < 0, -1.0, 1.0)
+
+
+def _forward_chain(
+    x: Array, hop: np.ndarray, per_factor: int
+) -> tuple[Array, Array, Array]:
+    """Return V, D, W with B_t ... B_1 = V^-1 e^D W at all borders."""
     require_float64(x)
-    slices, size = x.shape
-    steps = hop * jnp.exp(x)[:, None, :]
-    grouped = steps.reshape(slices // per_factor, per_factor, size, size)
-    product = grouped[:, 0]
-    for t in range(1, per_factor):
-        product = grouped[:, t] @ product
-    return product
+    hop = jnp.asarray(hop)
+    back = inverse(hop)
+    u, d, w = _chain(x.reshape(-1, per_factor, x.shape[1]), hop, back)
+    v = jnp.swapaxes(u, 1, 2).at[0].set(hop) @ back
+    return v, d, w
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -89,10 +105,10 @@ def log_det_chain(x: Array, hop: np.ndarray, per_factor: int) -> Array:
     Raises:
         TypeError: if x is not float64.
     """
-    u, d, w = (leaf[-1] for leaf in _chain(_blocks(x, jnp.asarray(hop), per_factor)))
+    v, d, w = (leaf[-1] for leaf in _forward_chain(x, hop, per_factor))
     large, small = jnp.maximum(d, 0), jnp.minimum(d, 0)
-    inner = jnp.exp(-large)[:, None] * u.T + jnp.exp(small)[:, None] * w
-    return jnp.sum(large) + log_abs_det(inner)
+    inner = jnp.exp(-large)[:, None] * v + jnp.exp(small)[:, None] * w
+    return jnp.sum(large) + log_abs_det(inner) + log_abs_det(jnp.asarray(hop))
 
 
 class _Factorised(NamedTuple):
@@ -118,19 +134,20 @@ class _Factorised(NamedTuple):
 
 
 def _factorise(x: Array, hop: np.ndarray, per_factor: int) -> _Factorised:
-    blocks = _blocks(x, jnp.asarray(hop), per_factor)
-    both = jnp.stack([blocks, jnp.swapaxes(blocks, 1, 2)[::-1]])
-    u, d, w = jax.vmap(_chain)(both)
-    # Border b has blocks 1..b before it, and the rest after it.
-    (u0, u1), (d0, d1), (w0, w1) = ((leaf[0], leaf[1][::-1]) for leaf in (u, d, w))
+    v0, d0, w0 = _forward_chain(x, hop, per_factor)
+    # Border b has blocks 1..b before it, and the rest after it, here transposed.
+    after = x[::-1].reshape(-1, per_factor, x.shape[1])
+    chain = _chain(after, jnp.asarray(hop), jnp.eye(x.shape[1], dtype=x.dtype))
+    u1, d1, w1 = (leaf[::-1] for leaf in chain)
     large0, large1 = jnp.maximum(d0, 0), jnp.maximum(d1, 0)
     small0, small1 = jnp.minimum(d0, 0), jnp.minimum(d1, 0)
-    right = jnp.exp(-large0)[:, :, None] * jnp.swapaxes(u0, 1, 2)
+    right = jnp.exp(-large0)[:, :, None] * v0
     left = u1 * jnp.exp(-large1)[:, None, :]
     ahead = jnp.exp(small0)[:, :, None] * w0
     behind = jnp.swapaxes(w1, 1, 2) * jnp.exp(small1)[:, None, :]
     inner = right @ left + ahead @ behind
     log_det = jnp.sum(large0[-1]) + log_abs_det(inner[-1])
+    log_det = log_det + log_abs_det(jnp.asarray(hop))
     return _Factorised(log_det, left, inner, right, ahead)
 
 
@@ -159,14 +176,15 @@ def _forward(x: Array, hop: np.ndarray, per_factor: int) -> tuple[Array, Array]:
     """
     parts = _factorise(x, hop, per_factor)
     green = parts.solve(parts.right)
-    steps = jnp.exp(x).reshape(-1, per_factor, x.shape[1])
-    inverse = np.linalg.inv(hop)
+    steps = jnp.exp(x - jnp.max(x, axis=1, keepdims=True))
+    steps = steps.reshape(-1, per_factor, x.shape[1])
+    back = np.linalg.inv(hop)
     green, out = green[:-1], []
     for t in range(per_factor):
         out.append(1 - jnp.diagonal(green, axis1=1, axis2=2))
         field = steps[:, t]
         moved = field[:, :, None] * green / field[:, None, :]
-        green = jnp.asarray(hop) @ moved @ inverse
+        green = jnp.asarray(hop) @ moved @ back
     return parts.log_det, jnp.stack(out, axis=1).reshape(x.shape)
 
 

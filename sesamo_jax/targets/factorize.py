@@ -93,15 +93,17 @@ def _eliminate(matrix: Array, right: Array) -> tuple[Array, Array]:
 
 
 def _orthogonalize(matrix: Array) -> tuple[Array, Array]:
-    """Return Q and R by Gram and Schmidt, twice per column, which is enough."""
-    q, r = jnp.zeros_like(matrix), jnp.zeros_like(matrix)
-    for k in range(len(matrix)):
-        column = matrix[:, k]
-        for _ in range(2):
-            along = jnp.sum(q * column[:, None], axis=0)
-            column = column - jnp.sum(q * along, axis=1)
-            r = r.at[:, k].add(along)
+    """Return Q and R by Householder, orthogonal even if columns are dependent."""
+    size = len(matrix)
+    q, r = jnp.eye(size, dtype=matrix.dtype), matrix
+    for k in range(size - 1):
+        below = jnp.arange(size) >= k
+        column = jnp.where(below, r[:, k], 0.0)
         norm = jnp.sqrt(jnp.sum(column**2))
-        q = q.at[:, k].set(column / jnp.where(norm == 0, 1.0, norm))
-        r = r.at[k, k].set(norm)
-    return q, r
+        # Away from the column's own sign, so that nothing cancels.
+        normal = column.at[k].add(jnp.where(column[k] < 0, -norm, norm))
+        square = jnp.sum(normal**2)
+        normal = normal * jnp.sqrt(2 / jnp.where(square == 0, 1.0, square))
+        r = r - normal[:, None] * jnp.sum(normal[:, None] * r, axis=0)
+        q = q - jnp.sum(q * normal, axis=1)[:, None] * normal
+    return q, jnp.triu(r)
