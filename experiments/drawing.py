@@ -1,5 +1,6 @@
 """What the studies' figures share: colours, a row of panels, and saving."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,27 @@ def row_of_panels(columns: int, size: tuple[float, float]) -> tuple[Figure, list
     return figure, list(np.atleast_1d(figure.subplots(1, columns)))
 
 
-def save_all(figures: dict[str, Callable[[], Figure]], folder: Path) -> None:
-    """Draw figures into a folder, by file name."""
+def save_all(figures: dict[str, Callable[[], Figure | None]], folder: Path) -> None:
+    """Draw figures into a folder, by file name; leave those that come out None."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in figures.items():
-        draw().savefig(folder / name, dpi=150)
+        figure = draw()
+        if figure is not None:
+            figure.savefig(folder / name, dpi=150)
+
+
+def histories(folder: Path) -> list[np.ndarray]:
+    """Return (seconds per model, ESS) of every seed of a run, (rows, 2) each.
+
+    Seeds train together in one program: each has its share of the time.
+    """
+    path = folder / "history.csv"
+    if not path.exists():
+        return []
+    curves: dict[int, list[tuple[float, float]]] = {}
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            point = float(row["seconds"]), float(row["ess"])
+            curves.setdefault(int(row["seed"]), []).append(point)
+    share = np.array([1 / len(curves), 1.0])
+    return [share * np.array(points) for points in curves.values()]

@@ -9,7 +9,7 @@ named so or in part.
 import sys
 from typing import Any
 
-from studies import Entry, carry_out
+from studies import Entry, study
 
 FOLDER = "hubbard_study"
 BETAS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
@@ -32,6 +32,7 @@ COST_SIZES = (
 LARGE = WORLDLINES | {
     "training.steps": 100,
     "training.batch_size": 128,
+    "training.learning_rate": 0.01,
     "training.chunk": 10,
     "evaluation.samples": 4000,
     "evaluation.batch_size": 100,
@@ -44,6 +45,7 @@ BRIEF_FLOW = {
 }
 # Started, but not moved.
 UNTRAINED = {"training.steps": 1, "training.learning_rate": 1e-9}
+LONGER = {"training.steps": 200, "worldlines.guesses": 8}
 RUNS: dict[str, Entry] = {}
 
 
@@ -83,10 +85,10 @@ for u in COUPLINGS:
     add(f"coupling_{u}_flow", space, BRIEF_FLOW)
 
 # The honeycomb lattice of 18 sites, and its frontier.
-add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, seeds=3)
+add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, LONGER, seeds=3)
 space = HONEYCOMB | {"target.time_slices": 100}
-add("honeycomb_100", space, LARGE)
-add("honeycomb_100_untrained", space, LARGE, UNTRAINED)
+add("honeycomb_100", space, LARGE, LONGER)
+add("honeycomb_100_untrained", space, LARGE, LONGER, UNTRAINED)
 few = {"hmc.chains": 16, "hmc.samples": 200, "hmc.warmup": 200}
 add("honeycomb_100_hmc_one", space, HMC, ONE_START, few)
 for name, change in (
@@ -105,4 +107,4 @@ for sites, slices in COST_SIZES:
     add(f"cost_{sites}_{slices}", space, {"target.time_slices": slices}, BRIEF)
 
 if __name__ == "__main__":
-    sys.exit(carry_out(__doc__, FOLDER, RUNS))
+    sys.exit(study(__doc__, FOLDER, RUNS))

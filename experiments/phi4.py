@@ -10,7 +10,7 @@ import sys
 from itertools import product
 from typing import Any
 
-from studies import Entry, carry_out
+from studies import Entry, study
 
 SMALL = {"target.shape": "8,8"}
 CRITICAL = {"target.mass2": -4.0, "base.mean": 0.0}
@@ -104,4 +104,4 @@ for base, flow, gradient in product(
 
 
 if __name__ == "__main__":
-    sys.exit(carry_out(__doc__, "phi4", RUNS))
+    sys.exit(study(__doc__, "phi4", RUNS))

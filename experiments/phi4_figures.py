@@ -4,11 +4,10 @@
 `samples.npz`, which is not committed. Runs that are missing are left out.
 """
 
-import csv
 from collections.abc import Callable
 
 import numpy as np
-from drawing import FLOW, HMC, LINE, OTHER, row_of_panels, save_all
+from drawing import FLOW, HMC, LINE, OTHER, histories, row_of_panels, save_all
 from matplotlib.figure import Figure
 from phi4_results import (
     ALPHAS,
@@ -129,16 +128,6 @@ def ring_figure() -> Figure:
     return figure
 
 
-def history(name: str) -> dict[int, np.ndarray]:
-    """Return (seconds, ESS) per seed."""
-    out: dict[int, list[tuple[float, float]]] = {}
-    with (RESULTS / name / "history.csv").open() as file:
-        for row in csv.DictReader(file):
-            point = float(row["seconds"]), float(row["ess"])
-            out.setdefault(int(row["seed"]), []).append(point)
-    return {seed: np.array(points) for seed, points in out.items()}
-
-
 def time_figure() -> Figure:
     """ESS of training batches against training time (Fig. 14)."""
     figure, (panel,) = row_of_panels(1, (6, 3.6))
@@ -149,11 +138,8 @@ def time_figure() -> Figure:
     ):
         if metrics(name) is None:
             continue
-        curves = history(name)
-        for points in curves.values():
-            # Seeds train together in one program: each has its share of the time.
-            seconds = points[:, 0] / len(curves)
-            panel.plot(seconds, points[:, 1], color=colour, label=label, lw=1.2)
+        for points in histories(RESULTS / name):
+            panel.plot(*points.T, color=colour, label=label, lw=1.2)
             label = "_" + label
     panel.axhline(0.951, color=LINE, ls=":", lw=1)
     panel.text(

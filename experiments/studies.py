@@ -4,46 +4,122 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from math import inf, isinf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sesamo_jax.settings import difference, resolve, to_json
+
 ROOT = Path(__file__).parents[1]
+STOPPING_SECONDS = 120.0
 
 
 class Entry(NamedTuple):
-    """One run: a target, settings by dotted name, and how many seeds."""
+    """One run: a target, settings by dotted name, seeds and their first, a preset."""
 
     target: str
     settings: dict[str, Any]
     seeds: int = 1
+    seed: int = 0
+    preset: str = "default"
 
 
-def command(folder: str, name: str, entry: Entry) -> list[str]:
+def command(folder: str, entry: Entry) -> list[str]:
     """Return the command line of one run, after the interpreter's name."""
     words = ["experiments/run.py", "--target", entry.target]
+    words += ["--preset", entry.preset] if entry.preset != "default" else []
     for key, value in entry.settings.items():
         words += ["--set", f"{key}={value}"]
     words += ["--seeds", str(entry.seeds)] if entry.seeds > 1 else []
-    return [*words, "--output", f"experiments/results/{folder}/{name}"]
+    words += ["--seed", str(entry.seed)] if entry.seed else []
+    return [*words, "--output", folder]
 
 
-def carry_out(description: str, folder: str, runs: dict[str, Entry]) -> int:
-    """Carry out the runs that the command line asks for; return how many failed."""
+def carry_out(runs: dict[str, Entry], hours: float = inf, show: bool = False) -> int:
+    """Carry out runs, each in a process of its own; return how many did not finish.
+
+    Finished ones are skipped. When the hours are over, the run that is under way saves
+    its state and stops; the next call continues it.
+
+    Args:
+        runs: by their folder below the project's.
+        hours: budget of this call.
+        show: print the commands only.
+    """
+    end, unfinished = time.monotonic() + 3600 * hours, 0
+    for folder, entry in runs.items():
+        words = command(folder, entry)
+        if show:
+            print("python", *words)
+            continue
+        if (ROOT / folder / "metrics.json").exists():
+            if change := changed(folder, entry):
+                print(f"{folder} holds another run ({change}): remove it", flush=True)
+                unfinished += 1
+            continue
+        left = end - time.monotonic()
+        if left <= 0:
+            unfinished += 1
+            continue
+        print("python", *words, flush=True)
+        full = [sys.executable, *words, "--resume"]
+        unfinished += not finished_in(left, full)
+    return unfinished
+
+
+def changed(folder: str, entry: Entry) -> str | None:
+    """Return how a run's configuration differs from its entry, in words, or None."""
+    settings = {name: str(value) for name, value in entry.settings.items()}
+    wanted = to_json(
+        resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
+    )
+    found = read(ROOT / folder / "config.json")
+    # What is None has been filled to suit the target.
+    filled = {
+        name: {k: None if values.get(k) is None else v for k, v in found[name].items()}
+        for name, values in wanted.items()
+        if isinstance(values, dict)
+    }
+    filled |= {
+        name: None if value is None else found[name]
+        for name, value in wanted.items()
+        if not isinstance(value, dict)
+    }
+    return difference(filled, wanted)
+
+
+def finished_in(seconds: float, words: list[str]) -> bool:
+    """Return whether a program ends well in time; stop it where it does not."""
+    with subprocess.Popen(words, cwd=ROOT) as process:
+        try:
+            return process.wait(None if isinf(seconds) else seconds) == 0
+        except subprocess.TimeoutExpired:
+            process.terminate()
+        try:
+            process.wait(STOPPING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its last checkpoint is at most a minute old
+    return False
+
+
+def study(description: str, folder: str, runs: dict[str, Entry]) -> int:
+    """Carry out what the command line asks for; return how many did not finish."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="show the runs and stop")
     parser.add_argument("--only", nargs="+", metavar="TEXT", help="runs named so")
+    parser.add_argument("--hours", type=float, default=inf, help="stop after so many")
     options = parser.parse_args()
-    failed = 0
-    for name, entry in runs.items():
-        if options.only and not any(text in name for text in options.only):
-            continue
-        words = command(folder, name, entry)
-        print("python", *words, flush=True)
-        if not options.list:
-            full = [sys.executable, *words, "--resume"]
-            failed += subprocess.run(full, cwd=ROOT, check=False).returncode != 0
-    return failed
+    texts = options.only or [""]
+    chosen = {
+        f"experiments/results/{folder}/{name}": entry
+        for name, entry in runs.items()
+        if any(text in name for text in texts)
+    }
+    if not chosen:
+        parser.error(f"no run's name has {' or '.join(texts)}: see --list")
+    return carry_out(chosen, options.hours, options.list)
 
 
 def metrics(folder: str, name: str) -> dict[str, Any] | None:

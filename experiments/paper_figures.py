@@ -1,0 +1,92 @@
+"""Draw Figs. 3, 4 and 9 of the paper from the result files of its runs.
+
+`python experiments/paper_figures.py`; `experiments/reproduce.py` does it after its
+runs. The densities need `samples.npz`, which is not committed; without them the
+committed figures stay.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from drawing import FLOW, HMC, LINE, OTHER, histories, row_of_panels, save_all
+from matplotlib.figure import Figure
+from paper import FIRST, RESULTS, SEEDS, piece
+from paper_tables import LABELS
+from studies import ROOT
+
+COLOURS = {"ours": FLOW, "sesamo": HMC, "canonicalization": OTHER, "realnvp": LINE}
+LOWEST = 1e-4  # densities below so much of the largest are drawn white
+
+
+def densities(target: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return label, axis and log density of the target and of what was trained."""
+    folders = {row: piece(target, row, 0) for row in FIRST}
+    folders["ours"] = f"{RESULTS}/{target}"
+    found = []
+    for row, folder in folders.items():
+        path = ROOT / folder / "samples.npz"
+        if path.exists():
+            with np.load(path) as file:
+                axis, log_p = file["grid_axis"], file["grid_log_p"]
+                found.append((LABELS[row].strip("*"), axis, file["grid_log_q"][0]))
+    return [("exact", axis, log_p), *found] if found else []
+
+
+def density_figure(target: str) -> Figure | None:
+    """Densities side by side, on one scale (Figs. 3 and 4)."""
+    shown = densities(target)
+    if len(shown) < 5:
+        return None
+    figure, panels = row_of_panels(len(shown), (3.2 * len(shown), 3.2))
+    top = np.exp(shown[0][2].max())
+    for panel, (label, axis, log_q) in zip(panels, shown, strict=True):
+        density = np.exp(log_q).T
+        density = np.where(density < LOWEST * top, np.nan, density)
+        panel.pcolormesh(axis, axis, density, vmin=0, vmax=top, rasterized=True)
+        panel.set(title=label.split(":")[0], xlabel="x1", aspect="equal")
+    panels[0].set_ylabel("x2")
+    return figure
+
+
+def time_figure() -> Figure:
+    """ESS of training batches against seconds, mean and std over seeds (Fig. 9)."""
+    figure, panels = row_of_panels(2, (10, 3.6))
+    for panel, target in zip(panels, ("gmm", "hubbard"), strict=True):
+        for row in ("ours", *FIRST):
+            folders = [piece(target, row, seed) for seed in range(SEEDS)]
+            if row == "ours":
+                folders = [f"{RESULTS}/{target}"]
+            curves = [c for folder in folders for c in histories(ROOT / folder)]
+            if not curves:
+                continue
+            rows = min(len(curve) for curve in curves)
+            stack = np.stack([curve[:rows] for curve in curves])
+            seconds, ess = stack[:, :, 0].mean(axis=0), stack[:, :, 1]
+            mean, std = np.nanmean(ess, axis=0), np.nanstd(ess, axis=0)
+            colour = COLOURS[row]
+            panel.plot(
+                seconds, mean, color=colour, lw=1.2, label=LABELS[row].strip("*")
+            )
+            panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
+        panel.set(xlabel="seconds of training per model", xscale="log", title=target)
+        panel.set_ylim(0, 1.02)
+    panels[0].set_ylabel("ESS")
+    panels[0].legend(fontsize=7)
+    return figure
+
+
+FIGURES: dict[str, Callable[[], Figure | None]] = {
+    "fig3.png": partial(density_figure, "gmm"),
+    "fig4.png": partial(density_figure, "hubbard"),
+    "fig9.png": time_figure,
+}
+
+
+def write() -> None:
+    """Draw all figures for which there is enough."""
+    save_all(FIGURES, ROOT / "docs" / "paper")
+
+
+if __name__ == "__main__":
+    write()

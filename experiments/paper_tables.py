@@ -1,0 +1,119 @@
+"""Write the tables of `docs/results.md` from the result files of the paper's runs.
+
+`python experiments/paper_tables.py`; `experiments/reproduce.py` does it after its runs.
+"""
+
+from functools import partial
+
+import numpy as np
+import studies
+from paper import ITEMS, PROTOCOLS, RESULTS, SEEDS, TARGETS, piece
+from studies import ROOT, markdown, read
+
+from sesamo_jax.summary import value_error
+
+PAGES = (ROOT / "docs" / "results.md",)
+# ESS and KL as published: the preprint of 2025 | the version of 2026, mean(std) of ten.
+PUBLISHED = {
+    "gmm": {
+        "realnvp": "0.75(26) ; -",
+        "canonicalization": "0.992(4) ; 0.91(8)",
+        "sesamo": "0.999(1) ; -",
+        "reinforce": "- ; 0.9986(2)",
+        "vmonf": "- ; 0.61(1)",
+    },
+    "gmm_broken": {
+        "canonicalization": "- ; 0.747(2)",
+        "reinforce": "- ; 0.9947(3)",
+        "vmonf": "- ; 0.83(11)",
+    },
+    "hubbard": {
+        "realnvp": "0.88(15) ; -",
+        "canonicalization": "0.85(1) ; 0.839(5)",
+        "sesamo": "0.999(2) ; -",
+        "reinforce": "- ; 0.996(1)",
+        "vmonf": "- ; 0.37(12)",
+    },
+}
+LABELS = {
+    "realnvp": "RealNVP",
+    "canonicalization": "canonicalization",
+    "sesamo": "SESaMo, 2025 objective",
+    "reinforce": "SESaMo, 2026 objective",
+    "vmonf": "VMoNF",
+    "ours": "**ours**: heat bath, orbit density",
+}
+
+
+def seeds_of(target: str, row: str) -> list[dict]:
+    """Return the finished seeds of a row."""
+    folders = [piece(target, row, seed) for seed in range(SEEDS)]
+    if row == "ours":
+        folders = [f"{RESULTS}/{target}"]
+    paths = [ROOT / folder / "metrics.json" for folder in folders]
+    return [seed for path in paths if path.exists() for seed in read(path)["seeds"]]
+
+
+def mean_std(seeds: list[dict], name: str) -> str:
+    """Return mean(std) over seeds, the error of a single one, or a dash."""
+    values = [seed[name] for seed in seeds]
+    if None in values:
+        return "-"
+    std = np.std(values, ddof=1) if len(values) > 1 else seeds[0][f"{name}_error"]
+    return value_error(float(np.mean(values)), float(std))
+
+
+def average(seeds: list[dict], name: str, digits: str) -> str:
+    """Return a plain mean over seeds, or a dash."""
+    values = [seed.get(name) for seed in seeds]
+    return "-" if None in values else f"{np.mean(values):{digits}}"
+
+
+def sector_error(target: str, seeds: list[dict]) -> str:
+    """Return the largest deviation of a sector's share from its exact probability."""
+    exact = read(ROOT / RESULTS / target / "metrics.json")["exact"]["sectors"]
+    shares = np.mean([seed["sectors"] for seed in seeds], axis=0)
+    return f"{np.abs(shares - exact).max():.4f}"
+
+
+def table(target: str) -> str:
+    """Return the rows of one target, published values beside."""
+    rows = []
+    for row in ("ours", *PROTOCOLS):
+        seeds = seeds_of(target, row)
+        if not seeds:
+            continue
+        rows.append(
+            [
+                LABELS[row],
+                PUBLISHED[target].get(row, "-"),
+                *(mean_std(seeds, n) for n in ("ess", "forward_ess", "kl", "log_z")),
+                average(seeds, "leak", ".2g"),
+                sector_error(target, seeds),
+                average(seeds, "wall_seconds", ".0f"),
+                average(seeds, "samples_drawn", ".1e"),
+                average(seeds, "parameters", ".0f"),
+                str(len(seeds)),
+            ]
+        )
+    head = ["method", "ESS, published", "ESS", "forward ESS", "KL", "log Z", "leak"]
+    head += ["sectors, largest error", "s / seed", "samples drawn", "parameters"]
+    return markdown([*head, "seeds"], rows)
+
+
+def progress_table() -> str:
+    """Return how much of every item has been run, and the hours that took."""
+    rows = []
+    for item, runs in ITEMS.items():
+        paths = [ROOT / folder / "metrics.json" for folder in runs]
+        done = [read(path) for path in paths if path.exists()]
+        seconds = sum(seed["wall_seconds"] for run in done for seed in run["seeds"])
+        rows.append([item, f"{len(done)} of {len(runs)}", f"{seconds / 3600:.2f}"])
+    return markdown(["item", "runs finished", "hours of training"], rows)
+
+
+TABLES = {target: partial(table, target) for target in TARGETS}
+TABLES["progress"] = progress_table
+
+if __name__ == "__main__":
+    studies.rewrite(PAGES, TABLES)
