@@ -12,7 +12,10 @@ from sesamo_jax.targets import TargetConfig
 
 # Methods without a model: they need no training and know no density.
 REFERENCES = ("hmc", "smc")
-METHODS = ("sesamo", "canonicalization", "realnvp", "worldlines", *REFERENCES)
+METHODS = (
+    *("sesamo", "canonicalization", "realnvp", "vmonf", "worldlines"),
+    *REFERENCES,
+)
 OBJECTIVES = (
     "reverse_kl",
     "self_reparam",
@@ -63,6 +66,21 @@ class WorldlinesConfig:
 
 
 @dataclass(frozen=True)
+class VMoNFConfig:
+    """The mixture of flows, for the method of that name; `flow` sizes each of them.
+
+    Attributes:
+        components: flows in the mixture, K.
+        width: neurons per hidden layer of the network that chooses among them.
+        layers: its hidden-to-hidden layers, counted as N_L of a flow.
+    """
+
+    components: int = 4
+    width: int = 40
+    layers: int = 1
+
+
+@dataclass(frozen=True)
 class PenaltyConfig:
     """Lambda of eq. 11; the defaults pull over distances as far as modes are apart.
 
@@ -92,13 +110,14 @@ class TrainingConfig:
         minimum_learning_rate: floor of the plateau rule.
         clip_norm: largest global norm of a gradient; 0 for none.
         objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
-            `reinforce` where its group is not listed, `forward_kl` for worldlines, and
-            else `reverse_kl`.
+            `reinforce` where its group is not listed, `forward_kl` for worldlines,
+            `rao_blackwell` for a mixture of flows, and else `reverse_kl`.
         gamma: weight of log Z-hat in `self_reparam`.
         gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
-            None takes `path` where it is unbiased: except for canonicalization and the
-            objective `self_reparam`.
-        density: accounting of the training weights, `cell` (with penalty) or `orbit`.
+            None takes `path` where it is known and unbiased: except for
+            canonicalization, the objective `self_reparam` and `augmented` densities.
+        density: accounting of the training weights, `cell` (with penalty) or `orbit`;
+            for a mixture of flows `augmented` or `marginal`. None takes the first.
         chunk: steps per compiled call, between two lines of the history.
         warm_start: folder of a trained run whose parameters to start from, on this or a
             smaller lattice; None starts afresh.
@@ -115,7 +134,7 @@ class TrainingConfig:
     objective: str | None = None
     gamma: float = 0.5
     gradient: str | None = None
-    density: str = "cell"
+    density: str | None = None
     chunk: int = 50
     warm_start: str | None = None
 
@@ -199,10 +218,12 @@ class Config:
         density: accounting of the report, `orbit`, `strict` or `cell`; None takes
             `orbit`, for a continuous group `cell`, which is exact on its slice, and
             `strict` for an autoregressive law. Worldlines have only `augmented`, that
-            of a sample together with what it was drawn around.
+            of a sample together with what it was drawn around. A mixture of flows has
+            `marginal`, which it takes, and `augmented`.
         flow: sizes of the flow.
         base: its base density.
         worldlines: instead of both, for the method of that name.
+        vmonf: how many flows are mixed, for the method of that name.
         penalty: keeps the flow in the cell.
         training: optimisation.
         evaluation: report.
@@ -216,6 +237,7 @@ class Config:
     flow: FlowConfig = field(default_factory=RealNVPConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
     worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)
+    vmonf: VMoNFConfig = field(default_factory=VMoNFConfig)
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

@@ -225,11 +225,13 @@ class Samples(NamedTuple):
     Attributes:
         x: configurations, (n, *event_shape).
         log_q: log density of x in cell accounting (eq. 15), log q~(y) + log_p_u, (n,);
-            of worldlines an estimate, without bias of 1 / q.
-        y: the flow's output before modulation, (n, *event_shape).
+            of worldlines an estimate, without bias of 1 / q; of a mixture of flows
+            log q(x, u) + log K.
+        y: the flow's output before modulation, (n, *event_shape); of a mixture z.
         u: group element with x = T_u y, (n,); of worldlines, the signs of the moments
-            before all events, (n, N_x).
-        log_p_u: log p_S(u | y) less the log volume factor of T_u, (n,).
+            before all events, (n, N_x); of a mixture the component.
+        log_p_u: log p_S(u | y) less the log volume factor of T_u, (n,); of a mixture
+            log p(u | z).
     """
 
     x: Array
@@ -242,16 +244,17 @@ class Samples(NamedTuple):
 class Model(NamedTuple):
     """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
 
-    Worldlines have none of the two: no densities but those of their own samples.
+    Worldlines have none of the two: no densities but those of their own samples. The
+    modulation of a mixture of flows is the network that chooses among them.
 
     Attributes:
         init: `key -> params`.
         sample: `(params, key, n) -> Samples`.
         images: `(params, key, n) -> Samples`, where x, log_q, u and log_p_u carry a
-            second axis of length |G|: every image T_u y of each y, for sums over u.
-            None for a continuous group.
+            second axis of length |G|: every image T_u y of each y, for sums over u; of
+            a mixture, of length K. None for a continuous group.
         flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
-            None without a flow.
+            None without one flow.
         log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x; None
             where it is not known.
         margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.

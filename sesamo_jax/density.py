@@ -9,7 +9,9 @@ A flow density q~(y) on all of space and a law p_S(u | y) give x = T_u y.
     the leaked share of the samples is lost.
 `orbit`: log sum_u q~(T_u^-1 x) p_S(u | T_u^-1 x), the density of x itself, whatever y
     does. |G| inverse passes of the flow.
-`augmented`: of worldlines, where no density of x alone is known; see `worldlines`.
+`marginal`: of a mixture of flows, log sum_c q(x, c), the density of x itself.
+`augmented`: of x together with what it came from: of worldlines, where no density of x
+    alone is known (see `worldlines`), or of a mixture's component (see `mixture`).
 """
 
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from jax.nn import logsumexp
 
 from sesamo_jax.core import Array, FiniteSymmetry, Model, Params, Samples
 
-DENSITIES = ("orbit", "strict", "cell", "augmented")
+DENSITIES = ("orbit", "strict", "cell", "marginal", "augmented")
 # What a model's samples come with.
 AS_DRAWN = ("cell", "augmented")
 
@@ -49,12 +51,16 @@ def log_q(model: Model, params: Params, samples: Samples, density: str) -> Array
     Args:
         model: which drew the samples.
         params: at which the flow's density is evaluated anew.
-        samples: n samples, or their images for `cell` and `strict`.
-        density: `orbit`, `strict` or `cell`.
+        samples: n samples, or all their images.
+        density: `orbit`, `strict`, `cell` or `marginal`.
     """
-    if density == "orbit":
+    if density in ("orbit", "marginal"):
         assert model.log_prob is not None
-        return model.log_prob(params, samples.x)
+        over_images = samples.log_p_u.ndim == 2
+        log_prob = (
+            jax.vmap(model.log_prob, (None, 0)) if over_images else model.log_prob
+        )
+        return log_prob(params, samples.x)
     assert model.flow_log_prob is not None
     flow = model.flow_log_prob(params, samples.y)
     cell = jnp.expand_dims(flow, range(1, samples.log_p_u.ndim)) + samples.log_p_u

@@ -22,6 +22,7 @@ from sesamo_jax.core import (
 )
 from sesamo_jax.density import orbit
 from sesamo_jax.flows import ContinuousConfig
+from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
@@ -78,6 +79,8 @@ def build_model(target: Target, config: Config) -> Model:
     config = complete(config, target)
     if config.method == "worldlines":
         return build_worldlines(target, config)
+    if config.method == "vmonf":
+        return build_mixture(target, config)
     dtype = target.dtype
     shape = _flow_shape(target, config)
     base = build_base(_on_slice(target, shape), config.base)

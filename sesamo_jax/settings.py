@@ -14,7 +14,8 @@ from sesamo_jax.targets import TARGETS
 
 SCALARS = ("method", "modulation", "density")
 SECTIONS = (
-    *("flow", "base", "worldlines", "penalty", "training", "evaluation", "hmc", "smc"),
+    *("flow", "base", "worldlines", "vmonf", "penalty", "training", "evaluation"),
+    *("hmc", "smc"),
 )
 
 

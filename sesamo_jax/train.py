@@ -13,7 +13,7 @@ import optax
 from sesamo_jax import objectives
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
-from sesamo_jax.density import leaked, log_q
+from sesamo_jax.density import AS_DRAWN, leaked, log_q
 from sesamo_jax.memory import check_memory
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.optim import build_optimizer, nonfinite_steps
@@ -69,7 +69,8 @@ def batch_loss(
 ) -> tuple[Array, dict[str, Array]]:
     """Return the loss of one batch and its metrics, all scalars.
 
-    `amplitude` is the penalty's A, None for the configured starting value.
+    The configuration must be complete; `amplitude` is the penalty's A, None for the
+    configured starting value.
 
     With the path gradient, log q~ is evaluated at fixed flow parameters, so that they
     act through y alone ("sticking the landing"): the part left out has zero mean, and
@@ -126,13 +127,14 @@ def _log_weights(
 ) -> Array:
     action = jax.vmap(target.action)
     actions = (jax.vmap(action) if over_images else action)(samples.x)
-    training = config.training
-    if training.gradient == "path":
+    density = config.training.density
+    assert density is not None  # `complete` has filled it
+    if config.training.gradient == "path":
         fixed = {**params, "flow": jax.lax.stop_gradient(params["flow"])}
-        return -actions - log_q(model, fixed, samples, training.density)
-    if training.density == "orbit":
-        return -actions - log_q(model, params, samples, "orbit")
-    return -actions - samples.log_q
+        return -actions - log_q(model, fixed, samples, density)
+    if density in AS_DRAWN:
+        return -actions - samples.log_q
+    return -actions - log_q(model, params, samples, density)
 
 
 def penalty_amplitude(config: Config, step: Array) -> Array:

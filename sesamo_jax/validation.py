@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from sesamo_jax.config import REFERENCES, Config
+from sesamo_jax.config import REFERENCES, BaseConfig, Config
 from sesamo_jax.core import Target
+from sesamo_jax.flows import ContinuousConfig
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
 from sesamo_jax.value_checks import check_choices, check_numbers
 
@@ -18,10 +19,14 @@ def complete(config: Config, target: Target) -> Config:
     check_numbers(config)
     if config.method == "worldlines":
         return _complete_worldlines(config, target)
-    if config.density == "augmented" or config.training.objective == "forward_kl":
+    if config.method == "vmonf":
+        return _complete_mixture(config, target)
+    foreign = {config.density, config.training.density} & {"augmented", "marginal"}
+    if foreign or config.training.objective == "forward_kl":
         raise ValueError(
-            "density 'augmented' and objective 'forward_kl' are those of method "
-            f"'worldlines', not of {config.method!r}"
+            "densities 'augmented' and 'marginal' and objective 'forward_kl' are those "
+            f"of methods 'worldlines' and 'vmonf', not of {config.method!r}: leave "
+            "them out"
         )
     modulated = config.method in ("sesamo", "canonicalization")
     if modulated and target.symmetry is None:
@@ -29,12 +34,10 @@ def complete(config: Config, target: Target) -> Config:
             f"method {config.method!r} needs a symmetry and target {target.name!r} "
             "declares none: use method 'realnvp'"
         )
-    if config.method in REFERENCES and target.slice_shape is not None:
-        raise ValueError(
-            f"method {config.method!r} samples all of space and target {target.name!r} "
-            "lives on a slice of it: set target.space to 'full'"
-        )
+    if config.method in REFERENCES:
+        _check_whole_space(config, target)
     training, base = config.training, config.base
+    training = replace(training, density=training.density or "cell")
     continuous = (
         modulated and target.symmetry is not None and target.symmetry.order is None
     )
@@ -89,17 +92,59 @@ def complete(config: Config, target: Target) -> Config:
                 "symmetry leaves invariant, set base.mean to 0"
             )
         base = replace(base, mean=0.0)
-    if base.kind == "gaussian":
-        variance = base.variance
-        if variance is None:
-            variance = float(target.prior_variance)
-        base = replace(base, mean=base.mean or 0.0, variance=variance)
+    base = _complete_base(base, target)
     _check_slice(config, target, continuous)
     unlisted = modulated and not continuous and not listed
     if unlisted:
         _check_unlisted(config, target)
     default = "cell" if continuous else "strict" if unlisted else "orbit"
     density = config.density or default
+    return replace(config, training=training, base=base, density=density)
+
+
+def _complete_base(base: BaseConfig, target: Target) -> BaseConfig:
+    """Fill mean and variance of a Gaussian base."""
+    if base.kind != "gaussian":
+        return base
+    variance = base.variance
+    if variance is None:
+        variance = float(target.prior_variance)
+    return replace(base, mean=base.mean or 0.0, variance=variance)
+
+
+def _complete_mixture(config: Config, target: Target) -> Config:
+    """Fill and check the configuration of a mixture of flows."""
+    _check_whole_space(config, target)
+    _check_slice(config, target, continuous=False)
+    if isinstance(config.flow, ContinuousConfig):
+        raise ValueError(
+            "method 'vmonf' mixes flows made of couplings, not continuous ones: use "
+            "flow.name=realnvp"
+        )
+    known = ("augmented", "marginal")
+    training, density = config.training, config.density or "marginal"
+    accounting = training.density or "augmented"
+    for name, value in (("density", density), ("training.density", accounting)):
+        if value not in known:
+            raise ValueError(
+                f"{name} {value!r} is that of a modulated flow: use 'marginal' or "
+                "'augmented' for method 'vmonf'"
+            )
+    if training.objective not in (None, "rao_blackwell"):
+        raise ValueError(
+            f"objective {training.objective!r} draws a component where method 'vmonf' "
+            "sums over all of them: use 'rao_blackwell'"
+        )
+    gradient = training.gradient or ("path" if accounting == "marginal" else "total")
+    if gradient == "path" and accounting == "augmented":
+        raise ValueError(
+            "the path gradient needs the density of x alone: use gradient 'total', or "
+            "set training.density to 'marginal'"
+        )
+    training = replace(
+        training, objective="rao_blackwell", gradient=gradient, density=accounting
+    )
+    base = _complete_base(config.base, target)
     return replace(config, training=training, base=base, density=density)
 
 
@@ -116,6 +161,11 @@ def _complete_worldlines(config: Config, target: Target) -> Config:
             f"density {density!r} needs the density of x alone, which worldlines do "
             "not have: leave it out"
         )
+    if training.density not in (None, "cell"):
+        raise ValueError(
+            f"training.density {training.density!r} needs another density than that of "
+            "samples, which worldlines do not have: leave it out"
+        )
     if training.objective not in (None, "forward_kl"):
         raise ValueError(
             f"objective {training.objective!r} needs gradients through samples, which "
@@ -126,8 +176,19 @@ def _complete_worldlines(config: Config, target: Target) -> Config:
             "worldlines have no path gradient, since their samples have no gradient: "
             "use gradient 'total'"
         )
-    training = replace(training, objective="forward_kl", gradient="total")
+    training = replace(
+        training, objective="forward_kl", gradient="total", density="cell"
+    )
     return replace(config, training=training, density="augmented")
+
+
+def _check_whole_space(config: Config, target: Target) -> None:
+    """Raise ValueError for a target on a slice of its space."""
+    if target.slice_shape is not None:
+        raise ValueError(
+            f"method {config.method!r} samples all of space and target {target.name!r} "
+            "lives on a slice of it: set target.space to 'full'"
+        )
 
 
 def _check_unlisted(config: Config, target: Target) -> None:

@@ -13,6 +13,8 @@ from sesamo_jax.config import (
 from sesamo_jax.density import DENSITIES
 from sesamo_jax.modulation import LAWS
 
+TRAINING_DENSITIES = ("cell", "orbit", "augmented", "marginal")
+
 
 def check_choices(config: Config) -> None:
     """Raise ValueError for an unknown name, with those that are known."""
@@ -24,7 +26,7 @@ def check_choices(config: Config) -> None:
         "training.objective": (config.training.objective, (None, *OBJECTIVES)),
         "training.gradient": (config.training.gradient, (None, *GRADIENTS)),
         "training.schedule": (config.training.schedule, SCHEDULES),
-        "training.density": (config.training.density, ("cell", "orbit")),
+        "training.density": (config.training.density, (None, *TRAINING_DENSITIES)),
     }
     for name, (value, known) in choices.items():
         if value not in known:
@@ -48,6 +50,8 @@ def check_numbers(config: Config) -> None:
         "worldlines.sweeps": config.worldlines.sweeps,
         "worldlines.blocks": config.worldlines.blocks,
         "worldlines.guesses": config.worldlines.guesses,
+        "vmonf.components": config.vmonf.components,
+        "vmonf.width": config.vmonf.width,
         "hmc.chains": config.hmc.chains,
         "hmc.warmup": config.hmc.warmup,
         "hmc.samples": config.hmc.samples,
@@ -66,6 +70,7 @@ def check_numbers(config: Config) -> None:
         if not (value > 0 and isfinite(value)):
             raise ValueError(f"{name}={value} must be positive and finite")
     not_negative = {
+        "vmonf.layers": config.vmonf.layers,
         "training.clip_norm": training.clip_norm,
         "penalty.amplitude": config.penalty.amplitude,
         "penalty.sharpness": config.penalty.sharpness,

@@ -121,7 +121,7 @@ def test_batch_metrics_measure_the_weights(modulation, objective, key, rng):
         modulation=modulation,
         flow=FLOW,
         base=BaseConfig(mean=0.6, variance=3.0),
-        training=TrainingConfig(batch_size=8000, objective=objective),
+        training=TrainingConfig(batch_size=8000, objective=objective, density="cell"),
     )
     model = build_model(TILTED, config)
     params = random_params(partial(model.init, key), rng)

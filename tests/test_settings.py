@@ -167,7 +167,7 @@ def test_seeds_out_of_range(arguments, words):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("method", ["sesamo", "canonicalization", "realnvp"])
+@pytest.mark.parametrize("method", ["sesamo", "canonicalization", "realnvp", "vmonf"])
 def test_explicit_settings_win_over_every_preset(preset, name, method):
     wanted = {"training.steps": 11, "base.variance": 3.5, "training.learning_rate": 0.5}
     run = resolve(name, preset, {**wanted, "method": method})
@@ -247,6 +247,16 @@ PAPER = {
 }
 
 
+# Of a mixture the paper knows no sizes: those of the authors' package, and its loss.
+PACKAGE = {
+    "flow.width": 100,
+    "vmonf.components": 4,
+    "density": "marginal",
+    "training.objective": "rao_blackwell",
+    "training.density": "augmented",
+}
+
+
 @pytest.mark.parametrize(
     ("name", "method", "expected"),
     [
@@ -255,6 +265,8 @@ PAPER = {
         ("gmm", "canonicalization", {"base.variance": 1.0}),
         ("gmm_broken", "sesamo", {"modulation": "learned", "training.steps": 10_000}),
         ("gmm_broken", "realnvp", {"base.variance": 20.0}),
+        ("gmm", "vmonf", {"base.variance": 20.0} | PACKAGE),
+        ("hubbard", "vmonf", {"training.steps": 6000} | PACKAGE),
         ("hubbard", "sesamo", {"modulation": "learned", "training.steps": 6000}),
         ("hubbard", "realnvp", {"base.variance": 18.0}),
     ],
@@ -358,7 +370,7 @@ def test_complete_fills_what_depends_on_the_target():
     assert config.base.variance == pytest.approx(10.0)
     assert config.base.mean == 0
     assert config.training.objective == "reverse_kl"
-    assert config.density == "orbit"
+    assert (config.density, config.training.density) == ("orbit", "cell")
     assert config.training.gradient == "path"
     # Where the path gradient is biased, the other one is taken.
     for biased in (
@@ -378,7 +390,9 @@ def test_complete_leaves_what_was_set():
     config = Config(
         density="strict",
         base=BaseConfig(mean=0.3, variance=7.0),
-        training=TrainingConfig(objective="self_reparam", gradient="total"),
+        training=TrainingConfig(
+            objective="self_reparam", gradient="total", density="orbit"
+        ),
     )
     assert complete(config, build_target("gmm")) == config
 
@@ -542,7 +556,8 @@ def test_a_method_that_needs_a_symmetry_says_so(method):
     target = Target("plain", (2,), lambda x: jnp.sum(x**2))
     with pytest.raises(ValueError, match="'plain' declares none: use method 'realnvp'"):
         complete(Config(method=method), target)
-    assert complete(Config(method="realnvp"), target).base.variance == 1.0
+    for without in ("realnvp", "vmonf"):
+        assert complete(Config(method=without), target).base.variance == 1.0
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,7 @@ def test_training_brings_worldlines_closer_and_agrees_with_the_trace():
 REFUSALS = {
     "another target": ("phi4_real", {}, "made for the Hubbard model"),
     "density": ("hubbard", {"density": "orbit"}, "density of x alone"),
+    "training": ("hubbard", {"training.density": "orbit"}, "training.density 'orbit'"),
     "objective": ("hubbard", {"training.objective": "reverse_kl"}, "'forward_kl'"),
     "gradient": ("hubbard", {"training.gradient": "path"}, "gradient 'total'"),
     "sweeps": ("hubbard", {"worldlines.sweeps": 0}, "worldlines.sweeps=0"),
@@ -187,9 +188,16 @@ def test_what_worldlines_cannot_do_is_refused(name):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"density": "augmented"}, {"training.objective": "forward_kl"}]
+    "settings",
+    [
+        {"density": "augmented"},
+        {"density": "marginal"},
+        {"training.density": "augmented"},
+        {"training.density": "marginal"},
+        {"training.objective": "forward_kl"},
+    ],
 )
-def test_what_only_worldlines_can_do_is_refused_elsewhere(settings):
+def test_what_only_other_methods_can_do_is_refused_for_modulated_flows(settings):
     run = resolve("hubbard", settings=settings)
-    with pytest.raises(ValueError, match="those of method 'worldlines'"):
+    with pytest.raises(ValueError, match="those of methods 'worldlines' and"):
         build_model(run.target.build(run.target_name), run.config)
