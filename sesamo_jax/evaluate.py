@@ -136,7 +136,7 @@ def _check_integration(error: float, evaluation: EvaluationConfig) -> None:
         raise ValueError(
             f"the integration error {error:.2g} of log q exceeds "
             f"evaluation.largest_error={evaluation.largest_error}: train with more "
-            "flow.steps or a smaller flow.slope, or raise that bound"
+            "flow.steps or, if there is one, a smaller flow.slope, or raise that bound"
         )
 
 

@@ -21,7 +21,7 @@ from sesamo_jax.core import (
     as_finite,
 )
 from sesamo_jax.density import orbit
-from sesamo_jax.flows import ContinuousConfig
+from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.symmetries import Trivial
@@ -99,7 +99,7 @@ def build_model(target: Target, config: Config) -> Model:
 
     flow = config.flow
     model = assemble(flow.build(shape, dtype))
-    if not isinstance(flow, ContinuousConfig):
+    if not isinstance(flow, IntegratedConfig):
         return model
     return model._replace(
         accurate=assemble(flow.finer().build(shape, dtype)),

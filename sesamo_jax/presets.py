@@ -18,6 +18,15 @@ WIDE_BASES: Preset = [
     for target in ("gmm", "gmm_broken")
     for method in ("realnvp", "vmonf")
 ]
+# The flow has all symmetries: no modulation, and no cell that it could stay in.
+PARTICLES = {
+    "method": "realnvp",
+    "flow.name": "kernel",
+    "training.density": "orbit",
+    "training.batch_size": 256,
+    "training.steps": 600,
+    "training.learning_rate": 5e-3,
+}
 
 # The defaults of the dataclasses, chosen for minutes on two CPU cores.
 DEFAULT: Preset = [
@@ -52,6 +61,18 @@ DEFAULT: Preset = [
             ),
         )
     ],
+    ({"target": "dw2"}, PARTICLES),
+    ({"target": "dw4"}, PARTICLES),
+    (
+        {"target": "lj13"},
+        PARTICLES
+        | {
+            "flow.centres": "quadratic",
+            "flow.reach": 6.57,
+            "flow.width": 0.3,
+            "flow.gain": 0.1,
+        },
+    ),
     # Its laws have few parameters, and start close.
     (
         {"target": "hubbard", "method": "worldlines"},

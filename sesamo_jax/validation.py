@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sesamo_jax.config import REFERENCES, BaseConfig, Config
 from sesamo_jax.core import Target
-from sesamo_jax.flows import ContinuousConfig
+from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
 from sesamo_jax.value_checks import check_choices, check_numbers
 
@@ -116,7 +116,7 @@ def _complete_mixture(config: Config, target: Target) -> Config:
     """Fill and check the configuration of a mixture of flows."""
     _check_whole_space(config, target)
     _check_slice(config, target, continuous=False)
-    if isinstance(config.flow, ContinuousConfig):
+    if isinstance(config.flow, IntegratedConfig):
         raise ValueError(
             "method 'vmonf' mixes flows made of couplings, not continuous ones: use "
             "flow.name=realnvp"

@@ -1,5 +1,6 @@
 """Integrators of continuous flows against closed forms."""
 
+from functools import partial
 from math import factorial
 
 import jax
@@ -9,7 +10,12 @@ import pytest
 from jax.scipy.linalg import expm
 from tolerances import F64
 
-from sesamo_jax.flows.integrate import UNROLLED_STEPS, adaptive, runge_kutta
+from sesamo_jax.flows.integrate import (
+    CLASSICAL,
+    UNROLLED_STEPS,
+    adaptive,
+    runge_kutta,
+)
 
 A = np.array([[0.3, -1.1, 0.2], [0.8, -0.5, 0.4], [-0.1, 0.6, 0.9]])
 X = np.array([0.7, -1.3, 2.0])
@@ -73,6 +79,25 @@ def test_one_step_is_the_series_to_fifth_order():
     terms = [np.linalg.matrix_power(0.5 * A, n) / factorial(n) for n in range(6)]
     last = np.linalg.matrix_power(0.5 * A, 6) / 600
     np.testing.assert_allclose(x, (sum(terms) + last) @ X, atol=1e-14)
+    assert float(log_det) == pytest.approx(0.5 * np.trace(A))
+
+
+@every_field
+@both_ways
+def test_the_classical_method_converges_at_fourth_order(name, start, end):
+    classical = partial(runge_kutta, method=CLASSICAL)
+    coarse = errors(classical, name, start, end, 11)
+    fine = errors(classical, name, start, end, 44)
+    assert 1e-12 < fine[0] < 1e-6
+    assert 150 < coarse[0] / fine[0] < 400
+    if name == "swing":
+        assert 150 < coarse[1] / fine[1] < 400
+
+
+def test_one_classical_step_is_the_series_to_fourth_order():
+    x, log_det = runge_kutta(linear, jnp.asarray(X), 0.2, 0.7, 1, CLASSICAL)
+    terms = [np.linalg.matrix_power(0.5 * A, n) / factorial(n) for n in range(5)]
+    np.testing.assert_allclose(x, sum(terms) @ X, atol=1e-14)
     assert float(log_det) == pytest.approx(0.5 * np.trace(A))
 
 

@@ -225,6 +225,21 @@ def test_lattice_presets_depend_on_what_was_set_and_fit_together(
     assert {field: get(run, field) for field in expected} == expected
 
 
+@pytest.mark.parametrize("name", ["dw2", "dw4", "lj13"])
+def test_particles_take_the_equivariant_flow_and_no_modulation(name):
+    run = resolve(name)
+    run = replace(run, config=complete(run.config, run.target.build(name)))
+    assert run.flow_name == "kernel"
+    assert run.config.method == "realnvp"
+    assert run.config.base.variance == 1.0  # the unit of the flow's lengths
+    centres = "quadratic" if name == "lj13" else "even"
+    assert get(run, "flow.centres") == centres
+    # Another method on request, with the flow's symmetry then left without a cell.
+    other = resolve(name, settings={"method": "sesamo"})
+    assert complete(other.config, other.target.build(name)).density == "orbit"
+    assert get(other, "training.density") == "orbit"
+
+
 PAPER = {
     "density": "cell",
     "flow.couplings": 6,

@@ -141,12 +141,28 @@ def test_float64_targets_ask_for_x64(config):
         ),
         ("hubbard", {"time_slices": 0}, "target.time_slices=0 must be positive"),
         ("hubbard", {"dtype": "float32"}, "'float32'.*leave target.dtype at float64"),
+        ("dw4", {"particles": 1}, "target.particles=1 must be at least 2: without the"),
+        ("lj13", {"dimension": 0}, "target.dimension=0 must be at least 1"),
+        ("dw2", {"temperature": 0.0}, r"target.temperature=0\.0 must be positive"),
+        ("lj13", {"temperature": float("inf")}, "target.temperature=inf must be pos"),
+        ("lj13", {"pairs": "thrice"}, "target.pairs 'thrice'; known: once, twice"),
+        ("dw4", {"quartic": 0.0}, r"target.quartic=0\.0 must be positive"),
+        ("dw2", {"offset": -4.0}, r"target.offset=-4\.0 must be positive"),
+        ("lj13", {"epsilon": -1.0}, r"target.epsilon=-1\.0 must be positive"),
+        ("lj13", {"radius": 0.0}, r"target.radius=0\.0 must be positive"),
+        ("lj13", {"oscillator": 0.0}, r"target.oscillator=0\.0 must be positive"),
+        (
+            "lj13",
+            {"temperature": 1e-3},
+            r"'float32' is too coarse for actions as low as -1\.6e\+05: use float64",
+        ),
         ("ising", {}, "unknown target 'ising'; known: .*gmm.*hubbard"),
     ],
 )
 def test_impossible_parameters_are_refused_by_name_and_value(name, fields, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         build_target(name, **fields)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("event_shape", [(), (0,), (2, -1)])

@@ -1,11 +1,12 @@
 """Flows g_theta, one per file, and the table that names them."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 
 from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
 from sesamo_jax.flows.continuous import ContinuousConfig, SliceContinuousConfig
+from sesamo_jax.flows.kernel import KernelConfig
 from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
 from sesamo_jax.flows.slice_coupling import SliceCouplingConfig, SliceCouplings
 from sesamo_jax.flows.spline import SplineConfig, SplineCouplings
@@ -15,6 +16,8 @@ __all__ = [
     "Checkerboard",
     "CheckerboardConfig",
     "FlowConfig",
+    "IntegratedConfig",
+    "KernelConfig",
     "RealNVP",
     "RealNVPConfig",
     "SliceCouplingConfig",
@@ -32,10 +35,26 @@ class FlowConfig(Protocol):
         ...
 
 
+@runtime_checkable
+class IntegratedConfig(FlowConfig, Protocol):
+    """Sizes of a flow that is integrated in steps: reports then state their error."""
+
+    def build(
+        self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
+    ) -> nn.Module:
+        """Return the module, with a tolerance the one of an adaptive integrator."""
+        ...
+
+    def finer(self) -> "IntegratedConfig":
+        """Return the same flow in smaller steps, for reports."""
+        ...
+
+
 # A new flow: one file with such a dataclass and its module, one row here.
 FLOWS: dict[str, FlowConfig] = {
     "checkerboard": CheckerboardConfig(),
     "continuous": ContinuousConfig(),
+    "kernel": KernelConfig(),
     "realnvp": RealNVPConfig(),
     "slice_continuous": SliceContinuousConfig(),
     "slice_coupling": SliceCouplingConfig(),

@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from sesamo_jax.core import Target
+from sesamo_jax.targets.double_well import DoubleWell
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.lennard_jones import LennardJones
 from sesamo_jax.targets.phi4_complex import Phi4Complex
 from sesamo_jax.targets.phi4_real import Phi4Real
 
@@ -31,6 +33,9 @@ TARGETS: dict[str, TargetConfig] = {
     "phi4_complex": Phi4Complex(),
     "phi4_complex_broken": Phi4Complex(alpha=0.005),
     "phi4_real": Phi4Real(),
+    "dw2": DoubleWell(particles=2, pairs="once"),
+    "dw4": DoubleWell(particles=4, pairs="once"),
+    "lj13": LennardJones(particles=13, pairs="twice"),
 }
 
 
