@@ -86,10 +86,10 @@ def _forward_chain(
 ) -> tuple[Array, Array, Array]:
     """Return V, D, W with B_t ... B_1 = V^-1 e^D W at all borders."""
     require_float64(x)
-    hop = jnp.asarray(hop)
-    back = inverse(hop)
-    u, d, w = _chain(x.reshape(-1, per_factor, x.shape[1]), hop, back)
-    v = jnp.swapaxes(u, 1, 2).at[0].set(hop) @ back
+    hopping = jnp.asarray(hop)
+    back = inverse(hopping)
+    u, d, w = _chain(x.reshape(-1, per_factor, x.shape[1]), hopping, back)
+    v = jnp.swapaxes(u, 1, 2).at[0].set(hopping) @ back
     return v, d, w
 
 
