@@ -24,21 +24,25 @@ LATER = ("reinforce", "vmonf")
 RESULTS = "experiments/results"
 
 
-def piece(target: str, row: str, seed: int) -> str:
-    """Return the folder of one seed of a row of the published protocol."""
-    return f"{RESULTS}/paper/{target}_{row}_{seed}"
+def pieces(target: str, row: str) -> dict[str, Entry]:
+    """Return the runs of a row of the published protocol, by folder."""
+    settings, runs, first = PROTOCOLS[row], {}, 0
+    if (target, row) == ("hubbard", "sesamo"):  # five seeds in one program
+        first = 5
+        runs[f"{RESULTS}/hubbard_paper"] = Entry(target, {}, first, preset="paper")
+    for seed in range(first, SEEDS):
+        folder = f"{RESULTS}/paper/{target}_{row}_{seed}"
+        runs[folder] = Entry(target, settings, seed=seed, preset="paper")
+    return runs
 
 
 def protocol(targets: tuple[str, ...], rows: tuple[str, ...]) -> dict[str, Entry]:
     """Return the runs of the published protocol, seed by seed over all rows."""
-    return {
-        piece(target, row, seed): Entry(
-            target, PROTOCOLS[row], seed=seed, preset="paper"
-        )
-        for seed in range(SEEDS)
-        for target in targets
-        for row in rows
-    }
+    runs: dict[str, Entry] = {}
+    for target in targets:
+        for row in rows:
+            runs |= pieces(target, row)
+    return dict(sorted(runs.items(), key=lambda item: item[1].seed))
 
 
 def ours(*targets: str) -> dict[str, Entry]:

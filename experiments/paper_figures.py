@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, histories, row_of_panels, save_all
 from matplotlib.figure import Figure
-from paper import FIRST, RESULTS, SEEDS, piece
+from paper import FIRST, RESULTS, pieces
 from paper_tables import LABELS
 from studies import ROOT
 
@@ -21,7 +21,7 @@ LOWEST = 1e-4  # densities below so much of the largest are drawn white
 
 def densities(target: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Return label, axis and log density of the target and of what was trained."""
-    folders = {row: piece(target, row, 0) for row in FIRST}
+    folders = {row: next(iter(pieces(target, row))) for row in FIRST}
     folders["ours"] = f"{RESULTS}/{target}"
     found = []
     for row, folder in folders.items():
@@ -29,7 +29,9 @@ def densities(target: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
         if path.exists():
             with np.load(path) as file:
                 axis, log_p = file["grid_axis"], file["grid_log_p"]
-                found.append((LABELS[row].strip("*"), axis, file["grid_log_q"][0]))
+                found.append(
+                    (LABELS[row].replace("**", ""), axis, file["grid_log_q"][0])
+                )
     return [("exact", axis, log_p), *found] if found else []
 
 
@@ -54,9 +56,7 @@ def time_figure() -> Figure:
     figure, panels = row_of_panels(2, (10, 3.6))
     for panel, target in zip(panels, ("gmm", "hubbard"), strict=True):
         for row in ("ours", *FIRST):
-            folders = [piece(target, row, seed) for seed in range(SEEDS)]
-            if row == "ours":
-                folders = [f"{RESULTS}/{target}"]
+            folders = [f"{RESULTS}/{target}"] if row == "ours" else pieces(target, row)
             curves = [c for folder in folders for c in histories(ROOT / folder)]
             if not curves:
                 continue
@@ -66,13 +66,13 @@ def time_figure() -> Figure:
             mean, std = np.nanmean(ess, axis=0), np.nanstd(ess, axis=0)
             colour = COLOURS[row]
             panel.plot(
-                seconds, mean, color=colour, lw=1.2, label=LABELS[row].strip("*")
+                seconds, mean, color=colour, lw=1.2, label=LABELS[row].replace("**", "")
             )
             panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
         panel.set(xlabel="seconds of training per model", xscale="log", title=target)
         panel.set_ylim(0, 1.02)
+        panel.legend(fontsize=7)
     panels[0].set_ylabel("ESS")
-    panels[0].legend(fontsize=7)
     return figure
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import studies
-from paper import ITEMS, PROTOCOLS, RESULTS, SEEDS, TARGETS, piece
+from paper import ITEMS, PROTOCOLS, RESULTS, TARGETS, pieces
 from studies import ROOT, markdown, read
 
 from sesamo_jax.summary import value_error
@@ -47,9 +47,7 @@ LABELS = {
 
 def seeds_of(target: str, row: str) -> list[dict]:
     """Return the finished seeds of a row."""
-    folders = [piece(target, row, seed) for seed in range(SEEDS)]
-    if row == "ours":
-        folders = [f"{RESULTS}/{target}"]
+    folders = [f"{RESULTS}/{target}"] if row == "ours" else pieces(target, row)
     paths = [ROOT / folder / "metrics.json" for folder in folders]
     return [seed for path in paths if path.exists() for seed in read(path)["seeds"]]
 

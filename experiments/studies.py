@@ -76,18 +76,14 @@ def changed(folder: str, entry: Entry) -> str | None:
         resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
     )
     found = read(ROOT / folder / "config.json")
-    # What is None has been filled to suit the target.
-    filled = {
-        name: {k: None if values.get(k) is None else v for k, v in found[name].items()}
-        for name, values in wanted.items()
-        if isinstance(values, dict)
-    }
-    filled |= {
-        name: None if value is None else found[name]
-        for name, value in wanted.items()
-        if not isinstance(value, dict)
-    }
-    return difference(filled, wanted)
+    return difference(_forget(found, wanted), wanted)
+
+
+def _forget(found: Any, wanted: Any) -> Any:
+    """Return what was found, with None, which is filled to suit, wherever wanted."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return {name: _forget(value, wanted.get(name)) for name, value in found.items()}
+    return None if wanted is None else found
 
 
 def finished_in(seconds: float, words: list[str]) -> bool:

@@ -61,20 +61,44 @@ def test_citation_is_valid_yaml():
     assert citation["preferred-citation"]["authors"]
 
 
-def test_tables_of_results_are_up_to_date(monkeypatch):
+@pytest.fixture
+def experiment(monkeypatch):
+    """Return a function that imports a script of `experiments` by its name."""
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))
-    results_table = importlib.import_module("results_table")
-    phi4_tables = importlib.import_module("phi4_tables")
-    hubbard_tables = importlib.import_module("hubbard_tables")
-    with_tables = importlib.import_module("studies").with_tables
+    return importlib.import_module
+
+
+def test_tables_of_results_are_up_to_date(experiment):
+    results_table = experiment("results_table")
     readme = (ROOT / "README.md").read_text()
     assert results_table.updated(readme) == readme
     assert "hubbard" in results_table.table()
-    for study in (phi4_tables, hubbard_tables):
-        for page in study.PAGES:
-            assert with_tables(page.read_text(), study.TABLES) == page.read_text()
-    assert "complex_broken" in phi4_tables.main_table()
-    assert "ring4" in hubbard_tables.cluster_table()
+    pages = {"phi4": "complex_broken", "hubbard": "ring4", "paper": "2025 objective"}
+    with_tables = experiment("studies").with_tables
+    for study, known in pages.items():
+        tables = experiment(f"{study}_tables")
+        for page in tables.PAGES:
+            assert with_tables(page.read_text(), tables.TABLES) == page.read_text()
+        assert known in tables.PAGES[0].read_text()
+
+
+def test_committed_results_are_those_of_the_listed_runs(experiment):
+    """A result whose run was changed afterwards would be shown under a wrong name."""
+    studies = experiment("studies")
+    runs = {
+        f"experiments/results/{folder}/{name}": entry
+        for study, folder in (("phi4", "phi4"), ("hubbard", "hubbard_study"))
+        for name, entry in experiment(study).RUNS.items()
+    }
+    for item in experiment("paper").ITEMS.values():
+        runs |= item
+    finished = [name for name in runs if (ROOT / name / "metrics.json").exists()]
+    assert len(finished) > 80
+    for name in finished:
+        assert studies.changed(name, runs[name]) is None, name
+    name = "experiments/results/phi4/complex"
+    other = runs[name]._replace(settings={"target.kappa": 0.31})
+    assert "kappa" in studies.changed(name, other)
 
 
 def test_pictures_of_the_documents_exist():
