@@ -22,6 +22,7 @@ OBJECTIVES = (
     "reinforce",
     "rao_blackwell",
     "forward_kl",
+    "maximum_likelihood",
 )
 GRADIENTS = ("path", "total")
 BASES = ("gaussian", "spectral", "slice")
@@ -112,15 +113,24 @@ class TrainingConfig:
         objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
             `reinforce` where its group is not listed, `forward_kl` for worldlines,
             `rao_blackwell` for a mixture of flows, and else `reverse_kl`.
+            `maximum_likelihood` trains on `data`.
         gamma: weight of log Z-hat in `self_reparam`.
         gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
             None takes `path` where it is known and unbiased: except for
             canonicalization, the objective `self_reparam` and `augmented` densities.
         density: accounting of the training weights, `cell` (with penalty) or `orbit`;
-            for a mixture of flows `augmented` or `marginal`. None takes the first.
+            for a mixture of flows `augmented` or `marginal`. None takes the first,
+            but for `maximum_likelihood` the exact one.
         chunk: steps per compiled call, between two lines of the history.
         warm_start: folder of a trained run whose parameters to start from, on this or a
             smaller lattice; None starts afresh.
+        data: for `maximum_likelihood`, path of a .npy file of configurations,
+            (n, *event_shape), or of positions of particles, (n, N, D).
+        likelihood_share: lambda of `maximum_likelihood`, whose loss is lambda NLL +
+            (1 - lambda) reverse KL, at the end of training. It starts at 1 and changes
+            linearly; at 1, throughout, the model draws no samples in training.
+        augment: permute, rotate and reflect the particles of every configuration drawn
+            from the data, each at random.
     """
 
     steps: int = 2000
@@ -137,6 +147,9 @@ class TrainingConfig:
     density: str | None = None
     chunk: int = 50
     warm_start: str | None = None
+    data: str | None = None
+    likelihood_share: float = 1.0
+    augment: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,6 +164,9 @@ class EvaluationConfig:
             continuous flow is measured; relative and absolute, per component and step.
         largest_error: reports are refused where the integration error of log q, root
             mean square over samples, is larger.
+        data: path of a file like `training.data`, of configurations that were not
+            trained on: reports give their negative log likelihood, and the forward ESS
+            where the target has no exact samples. Errors take them as independent.
     """
 
     samples: int = 100_000
@@ -158,6 +174,7 @@ class EvaluationConfig:
     keep: int = 10_000
     tolerance: float = 1e-6
     largest_error: float = 0.01
+    data: str | None = None
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ class Target:
         moments: of a Hubbard model, for the method `worldlines`; x is (N_t, N_x).
         slice_shape: shape of the y that the symmetry acts on, where it is not that of
             x; then p is a density on the image of (u, y), not on all of x.
+        position_shape: (N, D) of the particles whose `particles.coordinates` x are;
+            None for other systems.
 
     Raises:
         ValueError: for an empty event shape, or float64 while JAX truncates it.
@@ -181,6 +183,7 @@ class Target:
     sample: Callable[[Key, int], Array] | None = None
     moments: LocalMoments | None = None
     slice_shape: tuple[int, ...] | None = None
+    position_shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.event_shape or min(self.event_shape) < 1:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 # Names in `metrics.json` of what takes weights to estimate.
-WITH_ERROR = ("ess", "forward_ess", "log_z", "elbo", "kl")
+WITH_ERROR = ("ess", "forward_ess", "log_z", "elbo", "kl", "nll")
 WITHOUT_ERROR = (
     "leak",
     "max_weight_share",
@@ -101,6 +101,14 @@ def elbo(log_w: np.ndarray) -> Estimate:
     if np.isneginf(log_w).any():
         return Estimate(-np.inf, np.nan)
     return Estimate(float(log_w.mean()), _standard_error(log_w))
+
+
+def nll(log_q: np.ndarray) -> Estimate:
+    """Return mean(-log q) at samples of p; infinite if q has no mass at one of them."""
+    log_q = np.asarray(log_q, np.float64)
+    if np.isneginf(log_q).any():
+        return Estimate(np.inf, np.nan)
+    return Estimate(float(-log_q.mean()), _standard_error(log_q))
 
 
 def max_weight_share(log_w: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from sesamo_jax import estimators
 from sesamo_jax.config import Config, EvaluationConfig
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
+from sesamo_jax.data import read_data
 from sesamo_jax.density import AS_DRAWN, leaked, log_q
 from sesamo_jax.estimators import Estimate, number, numbers
 from sesamo_jax.memory import check_memory
@@ -33,9 +34,11 @@ class Draws(NamedTuple):
         heat_bath: the target's probability of each sector on the orbit of x, where no
             exact sector probabilities are known; else None.
         observables: values by name.
-        forward_log_w: log weights at exact samples of the target; None without them.
+        forward_log_w: log weights at exact samples of the target, or at held-out data
+            where it has none; None without either.
         integration_error: root mean square error of log q~ where the flow is integrated
             numerically, against an adaptive integration; else None.
+        held_out_log_q: exact log q at held-out data; None without them.
     """
 
     x: np.ndarray
@@ -47,13 +50,27 @@ class Draws(NamedTuple):
     observables: dict[str, np.ndarray]
     forward_log_w: np.ndarray | None
     integration_error: float | None
+    held_out_log_q: np.ndarray | None = None
 
 
 def build_draw(
-    model: Model, target: Target, config: Config
+    model: Model, target: Target, config: Config, data: np.ndarray | None = None
 ) -> Callable[[Params, Key], Draws]:
-    """Return `(params, key) -> Draws`; its programs compile once for all seeds."""
+    """Return `(params, key) -> Draws`; its programs compile once for all seeds.
+
+    Args:
+        model: from `build_model`.
+        target: what it should sample.
+        config: `evaluation` says how much.
+        data: what `evaluation.data` holds, where it has been read before; None reads
+            it.
+
+    Raises:
+        ValueError: if `evaluation.data` does not hold what it should.
+    """
     config = complete(config, target)
+    if data is None:
+        data = read_data("evaluation", config, target)
     training_model, model = model, model.accurate or model
     n = config.evaluation.samples
     batch = min(config.evaluation.batch_size, n)
@@ -99,6 +116,23 @@ def build_draw(
         x = target.sample(key, batch)
         return -action(x) - model.log_prob(params, x)
 
+    @jax.jit
+    def data_batch(params: Params, x: Array) -> tuple[Array, Array]:
+        assert model.log_prob is not None  # `complete` has refused data without it
+        return -action(x), model.log_prob(params, x)
+
+    def at_data(params: Params, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return log weights and log q at held-out data."""
+        size = config.evaluation.batch_size
+        parts = [
+            jax.device_get(data_batch(params, jnp.asarray(x[i : i + size])))
+            for i in range(0, len(x), size)
+        ]
+        log_p, log_density = (
+            np.concatenate(column) for column in zip(*parts, strict=True)
+        )
+        return log_p - log_density, log_density
+
     def keys(key: Key) -> Iterator[Key]:
         return (jax.random.fold_in(key, i) for i in range(-(-n // batch)))
 
@@ -121,11 +155,18 @@ def build_draw(
         out.setdefault("leaked", None)
         out.setdefault("sectors", None)
         out.setdefault("heat_bath", None)
-        forward_log_w = None
+        forward_log_w, held_out_log_q = None, None
+        if data is not None:
+            forward_log_w, held_out_log_q = at_data(params, data)
         if target.sample is not None and model.log_prob is not None:
             parts = [np.asarray(forward_batch(params, k)) for k in keys(forward)]
             forward_log_w = gather(parts)
-        return Draws(**out, forward_log_w=forward_log_w, integration_error=error)
+        return Draws(
+            **out,
+            forward_log_w=forward_log_w,
+            integration_error=error,
+            held_out_log_q=held_out_log_q,
+        )
 
     return draw
 
@@ -158,6 +199,11 @@ def report(draws: Draws, target: Target) -> dict[str, Any]:
     forward = draws.forward_log_w
     forward_ess = None if forward is None else estimators.forward_ess(forward)
     _put(out, "forward_ess", forward_ess)
+    held_out = draws.held_out_log_q
+    _put(out, "nll", None if held_out is None else estimators.nll(held_out))
+    out["forward_from"] = None
+    if forward is not None:
+        out["forward_from"] = "data" if target.sample is None else "exact samples"
     _put(out, "log_z", estimators.log_z(log_w))
     elbo = estimators.elbo(log_w)
     _put(out, "elbo", elbo)
@@ -250,8 +296,8 @@ def evaluate(
         key: for the samples.
 
     Returns:
-        Estimates by name: `ess`, `forward_ess`, `log_z`, `elbo`, `kl` (each with a
-        `..._error`), `leak`, `max_weight_share`, `integration_error`,
-        `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`.
+        Estimates by name: `ess`, `forward_ess`, `log_z`, `elbo`, `kl`, `nll` (each with
+        a `..._error`), `forward_from`, `leak`, `max_weight_share`,
+        `integration_error`, `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`.
     """
     return report(build_draw(model, target, config)(params, key), target)

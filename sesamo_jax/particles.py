@@ -7,10 +7,11 @@ volume, and rotations of space act on y as they do on x. Permutations of the par
 act on y as orthogonal matrices.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import Array
+from sesamo_jax.core import Array, Key
 
 # Below it a distance counts as this one, with gradient 0: where particles coincide the
 # direction of the gradient is undefined.
@@ -59,3 +60,28 @@ def lengths(vectors: Array) -> Array:
 def pair_distances(y: Array) -> Array:
     """Return |x_i - x_j| of the pairs i < j, (N (N - 1) / 2,)."""
     return lengths(pair_vectors(y))
+
+
+def random_motion(key: Key, y: Array) -> Array:
+    """Return y, (N - 1, D), after a random permutation, rotation and reflection.
+
+    Uniform over the permutations of N particles and over O(D).
+    """
+    order_key, turn_key = jax.random.split(key)
+    x = jax.random.permutation(order_key, positions(y))
+    return coordinates(x @ _random_orthogonal(turn_key, y.shape[1], y.dtype))
+
+
+def _random_orthogonal(key: Key, dimension: int, dtype: jnp.dtype) -> Array:
+    """Return a matrix (D, D) drawn from the uniform measure on O(D).
+
+    Gram and Schmidt's method on Gaussian vectors, whose law knows no direction; JAX's
+    QR decomposition would call LAPACK for every small matrix.
+    """
+    rows: list[Array] = []
+    for vector in jax.random.normal(key, (dimension, dimension), dtype):
+        for _ in range(2):  # once leaves what rounding makes of nearly parallel vectors
+            for row in rows:
+                vector = vector - jnp.dot(row, vector) * row
+        rows.append(vector / jnp.linalg.norm(vector))
+    return jnp.stack(rows)

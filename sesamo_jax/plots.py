@@ -22,7 +22,9 @@ def make_figures(folder: RunFolder) -> list[str]:
     if folder.history_path.exists():
         history = folder.read_history()
         accounting = folder.read("config.json")["training"]["density"]
-        figures["ess.png"] = lambda: ess_figure(history, metrics, accounting)
+        # A likelihood of data alone needs no samples of the model in training.
+        if not np.isnan(history["ess"]).all():
+            figures["ess.png"] = lambda: ess_figure(history, metrics, accounting)
     if "grid_axis" in arrays:
         figures["density.png"] = lambda: density_figure(arrays, metrics)
     if metrics["seeds"][0]["sectors"] is not None:

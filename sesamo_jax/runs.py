@@ -15,6 +15,7 @@ from sesamo_jax.chains import chain_report, population_report
 from sesamo_jax.checkpoint import Checkpoints
 from sesamo_jax.config import REFERENCES, Run
 from sesamo_jax.core import Key, Model, Target
+from sesamo_jax.data import read_data
 from sesamo_jax.evaluate import build_draw, report
 from sesamo_jax.model import build_model
 from sesamo_jax.monitor import progress, stop_signals
@@ -68,13 +69,17 @@ def execute(run: Run, path: str | Path, resume: bool = False) -> dict[str, Any]:
     run = replace(run, config=complete(run.config, target))
     reference = run.config.method in REFERENCES
     model = None if reference else build_model(target, run.config)
+    data = held_out = None
+    if not (Path(path) / "metrics.json").exists():  # before anything is written
+        data = read_data("training", run.config, target)
+        held_out = read_data("evaluation", run.config, target)
     folder = _open(run, Path(path), resume)
     if folder.read("metrics.json") is None:
         if model is None:
             entries, arrays = _run_reference(run, target)
         else:
-            result = _train(run, model, target, folder)
-            entries, arrays = _judge(run, model, target, result)
+            result = _train(run, model, target, folder, data)
+            entries, arrays = _judge(run, model, target, result, held_out)
         folder.write_arrays("samples.npz", arrays)
         folder.write("metrics.json", _metrics(run, target, entries))
     make_figures(folder)
@@ -118,7 +123,13 @@ def _open(run: Run, path: Path, resume: bool) -> RunFolder:
     return folder
 
 
-def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResult:
+def _train(
+    run: Run,
+    model: Model,
+    target: Target,
+    folder: RunFolder,
+    data: np.ndarray | None,
+) -> FitResult:
     """Train from the last checkpoint, or from the start, to the last step."""
     seeds = range(run.seed, run.seed + run.seeds)
     states = init_states(model, run.config, seeds)
@@ -153,7 +164,13 @@ def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResu
 
         try:
             result = fit(
-                model, target, run.config, seeds, states=states, on_chunk=on_chunk
+                model,
+                target,
+                run.config,
+                seeds,
+                states=states,
+                on_chunk=on_chunk,
+                data=data,
             )
         finally:
             checkpoints.close()
@@ -164,10 +181,14 @@ def _train(run: Run, model: Model, target: Target, folder: RunFolder) -> FitResu
 
 
 def _judge(
-    run: Run, model: Model, target: Target, result: FitResult
+    run: Run,
+    model: Model,
+    target: Target,
+    result: FitResult,
+    held_out: np.ndarray | None,
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Evaluate every seed; return the metrics of each, and samples of all."""
-    draw = build_draw(model, target, run.config)
+    draw = build_draw(model, target, run.config, held_out)
     keep = run.config.evaluation.keep
     entries, x, log_w, densities = [], [], [], []
     grid = None if model.log_prob is None else _grid(target)

@@ -86,6 +86,11 @@ def format_report(metrics: Mapping[str, Any]) -> str:
 
     line("ESS", total["ess"]["text"], 1)
     line("forward ESS", total["forward_ess"]["text"], 1)
+    if seeds[0].get("forward_from") == "data":
+        lines[-1] += "  from held-out data"
+    if seeds[0].get("nll") is not None:
+        line("NLL", total["nll"]["text"])
+        lines[-1] += "  of held-out data"
     line("log Z", total["log_z"]["text"], exact["log_z"])
     line("ELBO", total["elbo"]["text"], exact["log_z"])
     line("KL", total["kl"]["text"], 0)

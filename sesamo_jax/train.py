@@ -13,7 +13,9 @@ import optax
 from sesamo_jax import objectives
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.data import read_data
 from sesamo_jax.density import AS_DRAWN, leaked, log_q
+from sesamo_jax.likelihood import likelihood_share, mix, negative_log_likelihoods
 from sesamo_jax.memory import check_memory
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.optim import build_optimizer, nonfinite_steps
@@ -66,11 +68,36 @@ def batch_loss(
     params: Params,
     key: Key,
     amplitude: Array | float | None = None,
+    data: Array | None = None,
+    share: Array | float = 1.0,
 ) -> tuple[Array, dict[str, Array]]:
     """Return the loss of one batch and its metrics, all scalars.
 
     The configuration must be complete; `amplitude` is the penalty's A, None for the
-    configured starting value.
+    configured starting value. `maximum_likelihood` needs `data`, (n, *event_shape), and
+    the `share` lambda of their likelihood. Where it is 1 throughout, no samples of the
+    model are drawn: `loss` is the NLL, and `ess`, `log_z` and `leak` are NaN.
+    """
+    training = config.training
+    if training.objective != "maximum_likelihood":
+        return _model_loss(model, target, config, params, key, amplitude)
+    assert data is not None  # `complete` has refused the objective without them
+    terms = negative_log_likelihoods(model, target, training, params, key, data)
+    reverse = None
+    if training.likelihood_share < 1:
+        reverse = _model_loss(model, target, config, params, key, amplitude)
+    return mix(terms, reverse, share)
+
+
+def _model_loss(
+    model: Model,
+    target: Target,
+    config: Config,
+    params: Params,
+    key: Key,
+    amplitude: Array | float | None,
+) -> tuple[Array, dict[str, Array]]:
+    """Return the loss of one batch of the model's samples, and its metrics.
 
     With the path gradient, log q~ is evaluated at fixed flow parameters, so that they
     act through y alone ("sticking the landing"): the part left out has zero mean, and
@@ -163,29 +190,37 @@ def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainStat
 
 def build_chunk(
     model: Model, target: Target, config: Config
-) -> Callable[[TrainState, Array], tuple[TrainState, dict[str, Array]]]:
-    """Return `(states, steps) -> (states, mean metrics)`, to be jitted.
+) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
+    """Return `(states, steps, data) -> (states, mean metrics)`, to be jitted.
 
     The number of steps is a traced integer, so that a shorter last chunk compiles
-    nothing. All seeds advance together, each by its own keys.
+    nothing. All seeds advance together, each by its own keys. Data, where there are
+    any, are shared by all seeds and no part of the program.
     """
     optimizer = build_optimizer(config.training)
     value_and_grad = jax.value_and_grad(
         partial(batch_loss, model, target, config), has_aux=True
     )
 
-    def step(state: TrainState) -> tuple[TrainState, dict[str, Array]]:
+    def step(
+        state: TrainState, data: Array | None
+    ) -> tuple[TrainState, dict[str, Array]]:
         key = jax.random.fold_in(state.key, state.step)
         amplitude = penalty_amplitude(config, state.step)
-        (_, metrics), grads = value_and_grad(state.params, key, amplitude)
+        share = likelihood_share(config.training, state.step)
+        (_, metrics), grads = value_and_grad(state.params, key, amplitude, data, share)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params, value=metrics["loss_std"]
         )
         params = optax.apply_updates(state.params, updates)
         return TrainState(params, opt_state, state.step + 1, state.key), metrics
 
-    def chunk(states: TrainState, steps: Array) -> tuple[TrainState, dict[str, Array]]:
-        step_all = jax.vmap(step)
+    def chunk(
+        states: TrainState, steps: Array, data: Array | None = None
+    ) -> tuple[TrainState, dict[str, Array]]:
+        def step_all(states: TrainState) -> tuple[TrainState, dict[str, Array]]:
+            return jax.vmap(step, (0, None))(states, data)
+
         totals = jax.tree.map(
             lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
             jax.eval_shape(step_all, states)[1],
@@ -215,6 +250,7 @@ def fit(
     *,
     states: TrainState | None = None,
     on_chunk: OnChunk | None = None,
+    data: np.ndarray | None = None,
 ) -> FitResult:
     """Train one model per seed, all in one compiled program.
 
@@ -226,13 +262,14 @@ def fit(
         states: where to continue; None starts afresh.
         on_chunk: called after every chunk with the states and one history row per
             seed, arrays of shape (seeds,); an exception it raises ends the training.
+        data: what `training.data` holds, where it has been read before; None reads it.
 
     Returns:
         Final states, history and times.
 
     Raises:
-        ValueError: if the states are of another number of seeds, or a step needs more
-            memory than there is.
+        ValueError: if the states are of another number of seeds, a step needs more
+            memory than there is, or `training.data` does not hold what it should.
     """
     config = complete(config, target)
     if isinstance(seeds, int):
@@ -243,11 +280,14 @@ def fit(
         raise ValueError(
             f"states hold {len(states.step)} seeds, but {len(seeds)} are asked for"
         )
+    if data is None:
+        data = read_data("training", config, target)
+    examples = None if data is None else jnp.asarray(data, target.dtype)
     # Donation would spoil a caller's own states, so the loop owns a copy.
     states = jax.tree.map(jnp.copy, states)
     start = time.perf_counter()
     chunk = jax.jit(build_chunk(model, target, config), donate_argnums=0)
-    compiled = chunk.lower(states, jnp.int32(0)).compile()
+    compiled = chunk.lower(states, jnp.int32(0), examples).compile()
     check_memory(compiled, "training", "lower training.batch_size")
     compile_seconds = time.perf_counter() - start
 
@@ -256,7 +296,7 @@ def fit(
     while done < config.training.steps:
         steps = min(config.training.chunk, config.training.steps - done)
         start = time.perf_counter()
-        states, means = compiled(states, jnp.int32(steps))
+        states, means = compiled(states, jnp.int32(steps), examples)
         row = jax.tree.map(np.asarray, means)
         wall += time.perf_counter() - start
         done += steps

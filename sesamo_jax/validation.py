@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sesamo_jax.config import REFERENCES, BaseConfig, Config
 from sesamo_jax.core import Target
+from sesamo_jax.data_checks import check_data
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
 from sesamo_jax.value_checks import check_choices, check_numbers
@@ -17,6 +18,7 @@ def complete(config: Config, target: Target) -> Config:
     """
     check_choices(config)
     check_numbers(config)
+    check_data(config, target)
     if config.method == "worldlines":
         return _complete_worldlines(config, target)
     if config.method == "vmonf":
@@ -37,10 +39,13 @@ def complete(config: Config, target: Target) -> Config:
     if config.method in REFERENCES:
         _check_whole_space(config, target)
     training, base = config.training, config.base
-    training = replace(training, density=training.density or "cell")
     continuous = (
         modulated and target.symmetry is not None and target.symmetry.order is None
     )
+    if training.density is None:
+        # The likelihood is that of x itself, and a mix has to be of one density.
+        exact = training.objective == "maximum_likelihood" and not continuous
+        training = replace(training, density="orbit" if exact else "cell")
     if continuous:
         _check_continuous(config, target)
     learned = config.method == "sesamo" and config.modulation in (
@@ -123,14 +128,15 @@ def _complete_mixture(config: Config, target: Target) -> Config:
         )
     known = ("augmented", "marginal")
     training, density = config.training, config.density or "marginal"
-    accounting = training.density or "augmented"
+    on_data = training.objective == "maximum_likelihood"
+    accounting = training.density or ("marginal" if on_data else "augmented")
     for name, value in (("density", density), ("training.density", accounting)):
         if value not in known:
             raise ValueError(
                 f"{name} {value!r} is that of a modulated flow: use 'marginal' or "
                 "'augmented' for method 'vmonf'"
             )
-    if training.objective not in (None, "rao_blackwell"):
+    if training.objective not in (None, "rao_blackwell", "maximum_likelihood"):
         raise ValueError(
             f"objective {training.objective!r} draws a component where method 'vmonf' "
             "sums over all of them: use 'rao_blackwell'"
@@ -141,8 +147,9 @@ def _complete_mixture(config: Config, target: Target) -> Config:
             "the path gradient needs the density of x alone: use gradient 'total', or "
             "set training.density to 'marginal'"
         )
+    objective = training.objective or "rao_blackwell"
     training = replace(
-        training, objective="rao_blackwell", gradient=gradient, density=accounting
+        training, objective=objective, gradient=gradient, density=accounting
     )
     base = _complete_base(config.base, target)
     return replace(config, training=training, base=base, density=density)

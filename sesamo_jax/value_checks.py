@@ -80,6 +80,11 @@ def check_numbers(config: Config) -> None:
     for name, value in not_negative.items():
         if not (value >= 0 and isfinite(value)):
             raise ValueError(f"{name}={value} must not be negative, and finite")
+    if not 0 <= training.likelihood_share <= 1:
+        raise ValueError(
+            f"training.likelihood_share={training.likelihood_share} must lie between 0 "
+            "and 1, inclusively"
+        )
     if not isfinite(training.gamma):
         raise ValueError(f"training.gamma={training.gamma} must be finite")
     fractions = {

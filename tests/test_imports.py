@@ -30,8 +30,13 @@ MAY_IMPORT = {
     "flows": {"core", "lattice", "numerics", "particles"},
     "modulation": {"core", "numerics", "symmetries"},
     "config": {"flows", "targets"},
+    "data": {"config", "core", "particles"},
+    "likelihood": {"config", "core", "particles"},
+    "data_checks": {"config", "core", "modulation"},
     "value_checks": {"config", "density", "modulation"},
-    "validation": {"config", "core", "flows", "modulation", "value_checks"},
+    "validation": {
+        *("config", "core", "data_checks", "flows", "modulation", "value_checks"),
+    },
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "modulation"},
     "mixture": {"core", "config", "bases", "flows"},
@@ -43,10 +48,10 @@ MAY_IMPORT = {
     "optim": {"core", "config"},
     "train": {
         *("core", "numerics", "config", "density", "objectives", "optim", "penalty"),
-        *("memory", "validation"),
+        *("data", "likelihood", "memory", "validation"),
     },
     "evaluate": {
-        *("core", "config", "density", "estimators", "memory", "reference"),
+        *("core", "config", "data", "density", "estimators", "memory", "reference"),
         "validation",
     },
     "reference": {"core", "numerics", "config", "memory"},
@@ -64,7 +69,7 @@ MAY_IMPORT = {
     "runs": {
         *("core", "config", "model", "optim", "train", "evaluate", "chains"),
         *("reference", "checkpoint", "settings", "summary", "results", "monitor"),
-        *("plots", "validation", "warm_start"),
+        *("data", "plots", "validation", "warm_start"),
     },
     "__init__": {
         *("core", "config", "flows", "targets", "model", "train", "evaluate"),

@@ -321,7 +321,7 @@ COMBINATIONS = [
     ("sesamo", law, objective)
     for law in LAWS
     for objective in OBJECTIVES
-    if objective != "forward_kl"  # of worldlines only
+    if objective not in ("forward_kl", "maximum_likelihood")  # worldlines, data
     if objective != "reverse_kl" or law not in LEARNED
 ] + [
     (method, "exact", objective)

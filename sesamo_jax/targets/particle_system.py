@@ -112,6 +112,7 @@ class ParticleSystem:
             action=action,
             symmetry=Z2(shape),
             dtype=jnp.dtype(self.dtype),
+            position_shape=(self.particles, self.dimension),
             observables={
                 "energy": energy,
                 "virial": lambda y: jnp.sum(y * jax.grad(action)(y)),
