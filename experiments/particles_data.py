@@ -14,13 +14,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from sesamo_jax import build_target
+from sesamo_jax import build_target, estimators
 from sesamo_jax.config import SMCConfig
 from sesamo_jax.particles import helmert
 from sesamo_jax.reference.smc import run_smc
 from sesamo_jax.summary import value_error
 
-TARGETS = ("dw2", "dw4", "lj13")
+# Variance of the Gaussian that populations start from: about that of the double wells,
+# where the estimates of Z then agree; the target's own for the cluster.
+TARGETS = {"dw2": 5.6, "dw4": 4.5, "lj13": None}
 SETS = ("train", "test")
 LARGEST_DEVIATION = 3.0
 
@@ -52,12 +54,11 @@ class ReferenceSet(NamedTuple):
 
     def line(self) -> str:
         """Return what is known about the set in words."""
-        spread = self.log_z.std(ddof=1)
+        log_z = estimators.log_z(self.log_z)
         return (
             f"{len(self.positions)} samples, virial "
             f"{value_error(float(self.virial.mean()), self.error)}, exact "
-            f"{self.exact:g} ({self.deviation:+.1f} sigma), log Z "
-            f"{value_error(float(self.log_z.mean()), spread / len(self.log_z) ** 0.5)}"
+            f"{self.exact:g} ({self.deviation:+.1f} sigma), log Z {value_error(*log_z)}"
         )
 
 
@@ -74,7 +75,9 @@ def reference_sets(
     """
     target = build_target(name)
     smc = SMCConfig(
-        populations=len(SETS) * populations, particles=samples // populations
+        populations=len(SETS) * populations,
+        particles=samples // populations,
+        variance=TARGETS[name],
     )
     drawn = run_smc(target, smc, jax.random.key(seed))
     positions = helmert(target.event_shape[0] + 1).T @ drawn.x
@@ -110,7 +113,7 @@ def main() -> int:
     """Run the command line; return how many targets failed the check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the files go")
-    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--samples", type=int, default=10_000, help="of each set")
     parser.add_argument("--populations", type=int, default=20, help="of each set")
     parser.add_argument("--seed", type=int, default=0)

@@ -58,10 +58,10 @@ def draws(**changes):
 
 def test_report_has_every_entry():
     out = report(draws(), target())
-    errors = {"ess", "forward_ess", "log_z", "elbo", "kl"}
+    errors = {"ess", "forward_ess", "log_z", "elbo", "kl", "nll"}
     errors |= {"sectors", "sectors_reweighted", "sectors_expected"}
     plain = {"leak", "integration_error", "max_weight_share", "observables"}
-    plain |= {"imh_observable", "imh_acceptance", "imh_tau_int"}
+    plain |= {"imh_observable", "imh_acceptance", "imh_tau_int", "forward_from"}
     assert set(out) == errors | {f"{name}_error" for name in errors} | plain
 
 
@@ -85,6 +85,14 @@ def test_report_of_given_draws():
     for name in ("elbo", "kl"):
         assert out[name] is None
         assert out[f"{name}_error"] is None
+
+
+def test_nll_of_held_out_data():
+    out = report(draws(held_out_log_q=np.array([-1.0, -2.0, -6.0])), target())
+    assert out["nll"] == pytest.approx(3)
+    assert out["nll_error"] == pytest.approx((7 / 3) ** 0.5)
+    nowhere = report(draws(held_out_log_q=np.array([-1.0, -np.inf])), target())
+    assert nowhere["nll"] is nowhere["nll_error"] is None
 
 
 def test_kl_is_the_distance_from_elbo_to_log_z():

@@ -102,23 +102,27 @@ def test_the_mix_is_that_of_the_single_objectives(key, rng):
     params = random_params(lambda: model.init(key), rng, gain=0.3)
     data = jnp.asarray(rng.normal(size=(40, 3)))
 
-    def value_and_grad(config, share=1.0):
-        def loss(params):
+    def value_and_grad(config):
+        def loss(params, share):
             return batch_loss(model, TARGET, config, params, key, None, data, share)
 
-        (value, metrics), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(
-            params
-        )
-        return value, metrics, jax.flatten_util.ravel_pytree(grads)[0]
+        compiled = jax.jit(jax.value_and_grad(loss, has_aux=True))
+
+        def at(share):
+            (value, metrics), grads = compiled(params, share)
+            return value, metrics, jax.flatten_util.ravel_pytree(grads)[0]
+
+        return at
 
     likelihood, data_metrics, data_grads = value_and_grad(
         complete(configuration(), TARGET)
-    )
+    )(1.0)
     plain = configuration(objective="reverse_kl", data=None, density="orbit")
-    reverse, metrics, reverse_grads = value_and_grad(complete(plain, TARGET))
+    reverse, metrics, reverse_grads = value_and_grad(complete(plain, TARGET))(1.0)
+    mix_at = value_and_grad(mixed)
     assert np.linalg.norm(data_grads - reverse_grads) > 0.1
     for share in (0.0, 0.3, 1.0):
-        value, mix_metrics, grads = value_and_grad(mixed, share)
+        value, mix_metrics, grads = mix_at(share)
         np.testing.assert_allclose(
             value, share * likelihood + (1 - share) * reverse, rtol=F64
         )
@@ -202,7 +206,8 @@ def test_training_on_data(saved, share):
     assert compilations[1:] == [0, 0]
     nll = result.history["nll"]
     assert nll.shape == (3, 2)
-    assert np.all(nll[-1] < nll[0])
+    # The reverse KL pulls away from these data.
+    assert share < 1 or np.all(nll[-1] < nll[0])
     assert len(np.unique(nll)) == 6
     assert np.all(np.isnan(result.history["ess"]) == (share == 1))
     assert np.all(np.isfinite(result.history["loss_std"]))

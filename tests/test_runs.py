@@ -600,3 +600,54 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         folder.write_arrays("samples.npz", {"x": np.zeros(5), "y": Unsaveable()})
     with np.load(tmp_path / "samples.npz") as file:
         np.testing.assert_array_equal(file["x"], [0, 1, 2])
+
+
+# Data
+
+
+@pytest.fixture
+def on_data(tmp_path, rng):
+    """Return the settings of a run on data, and the folder that holds them."""
+    for name in ("train", "test"):
+        np.save(tmp_path / f"{name}.npy", rng.normal(0, 3, (60, 2)))
+    return PLAIN | {
+        "training.objective": "maximum_likelihood",
+        "training.data": str(tmp_path / "train.npy"),
+        "evaluation.data": str(tmp_path / "test.npy"),
+    }
+
+
+def test_a_run_on_data_resumes_bit_for_bit(tmp_path, monkeypatch, on_data):
+    run = resolve("gmm", "smoke", on_data, 1, 2)
+    metrics = execute(run, tmp_path / "whole")
+    assert strict(tmp_path / "whole" / "metrics.json") == metrics
+    assert "NLL" in format_report(metrics)
+    for seed in metrics["seeds"]:
+        assert seed["nll"] > 0
+        assert seed["forward_from"] == "exact samples"
+    # Nothing was drawn from the model in training: no ESS, and no figure of it.
+    assert all(np.isnan(float(row["ess"])) for row in history(tmp_path / "whole"))
+    assert not (tmp_path / "whole" / "ess.png").exists()
+
+    monkeypatch.setattr(runs, "make_figures", lambda folder: [])
+    with monkeypatch.context() as patch:
+        between_checkpoints(patch)
+        with pytest.raises(Crash):
+            execute(run, tmp_path / "cut")
+    execute(run, tmp_path / "cut", resume=True)
+    rows = [history(tmp_path / name) for name in ("whole", "cut")]
+    assert without(rows[0], "seconds") == without(rows[1], "seconds")
+
+    # A finished run is read without its data.
+    (tmp_path / "train.npy").unlink()
+    assert execute(run, tmp_path / "whole", resume=True) == metrics
+
+
+@pytest.mark.parametrize("section", ["training", "evaluation"])
+def test_missing_data_are_refused_before_anything_is_written(
+    tmp_path, on_data, section
+):
+    settings = on_data | {f"{section}.data": str(tmp_path / "gone.npy")}
+    with pytest.raises(ValueError, match=f"^{section}.data='.*' cannot be read"):
+        execute(resolve("gmm", "smoke", settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -509,6 +509,98 @@ def test_a_wrong_configuration_is_refused(config, words):
     assert "\n" not in str(error.value)
 
 
+def on_data(**changes):
+    config = training(objective="maximum_likelihood", data="x.npy")
+    return replace(config, **changes)
+
+
+def with_training(config, **fields):
+    return replace(config, training=replace(config.training, **fields))
+
+
+HELD_OUT = EvaluationConfig(data="y.npy")
+WRONG_DATA = {
+    "objective without data": (
+        training(objective="maximum_likelihood"),
+        "trains on data: set training.data",
+    ),
+    "data without objective": (
+        training(data="x.npy"),
+        "training.data='x.npy' is for training.objective=maximum_likelihood",
+    ),
+    "share without objective": (
+        training(likelihood_share=0.5),
+        "training.likelihood_share=0.5 is that of training.objective=maximum",
+    ),
+    "share": (
+        with_training(on_data(), likelihood_share=1.5),
+        "training.likelihood_share=1.5 must lie between 0 and 1",
+    ),
+    "augment without data": (
+        training(augment=True),
+        "training.augment=True changes data and there are none",
+    ),
+    "augment without particles": (
+        with_training(on_data(), augment=True),
+        "rotates particles, which 'gmm_broken' does not have",
+    ),
+    "canonicalization": (
+        on_data(method="canonicalization"),
+        "canonicalization has no density at all in places",
+    ),
+    "mix of a mixture": (
+        with_training(on_data(method="vmonf"), likelihood_share=0.5),
+        "which method 'vmonf' is not: use 1",
+    ),
+    "chains": (on_data(method="hmc"), "method 'hmc' has no density, which training"),
+    "populations": (
+        Config(method="smc", evaluation=HELD_OUT),
+        "method 'smc' has no density, which evaluation.data needs",
+    ),
+    "worldlines": (
+        on_data(method="worldlines"),
+        "knows no density but that of its own samples, and training.data needs one",
+    ),
+    "held out from worldlines": (
+        Config(method="worldlines", evaluation=HELD_OUT),
+        "and evaluation.data needs one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "words"), WRONG_DATA.values(), ids=WRONG_DATA)
+def test_data_that_do_not_fit_are_refused(config, words):
+    with pytest.raises(ValueError, match=r"\w") as error:
+        complete(config, build_target("gmm_broken"))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_data_of_a_group_too_large_for_sums_are_refused():
+    target = build_target("hubbard", lattice="chain", extents=(20,), time_slices=2)
+    config = on_data(modulation="autoregressive")
+    with pytest.raises(ValueError, match="needs a density that sums over .* 'hubbard'"):
+        complete(config, target)
+    complete(replace(config, method="realnvp"), target)
+
+
+def test_maximum_likelihood_takes_the_exact_density():
+    target = build_target("gmm")
+    for law in ("heat_bath", "exact", "learned"):
+        config = complete(on_data(modulation=law), target)
+        assert config.training.density == "orbit"
+        assert config.training.objective == "maximum_likelihood"
+        assert complete(config, target) == config
+    mixture = complete(on_data(method="vmonf"), target)
+    assert mixture.training.density == mixture.density == "marginal"
+    assert complete(mixture, target) == mixture
+    on_slice = on_data(base=BaseConfig(kind="slice"), flow=SliceCouplingConfig())
+    circle = complete(on_slice, build_target("phi4_complex"))
+    assert circle.training.density == "cell"
+    particles = with_training(on_data(method="realnvp"), augment=True)
+    assert complete(particles, build_target("dw4")).training.augment
+
+
 CONTINUOUS = {
     "method": (Config(method="canonicalization"), "defined for finite groups"),
     "density": (Config(density="orbit"), "density 'orbit' sums over a finite group"),

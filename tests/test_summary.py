@@ -199,3 +199,24 @@ def test_report_of_what_does_not_exist_is_a_dash():
     assert table["leak"] == ["-"]
     assert "sector" not in table
     assert "wells: sesamo, density" in report
+
+
+def test_the_report_says_what_comes_from_data():
+    def report(**changes):
+        seeds = [entry(sectors=None, **changes)]
+        metrics = {
+            **{"target": "dw4", "method": "realnvp", "modulation": None},
+            **{"density": "orbit", "preset": "default", "peak_memory_bytes": 2**30},
+            "seeds": seeds,
+            "aggregate": aggregate(seeds),
+            "exact": {"log_z": None, "observables": {}},
+        }
+        lines = format_report(metrics).splitlines()
+        found = [line for line in lines if line.startswith(("forward ESS", "NLL"))]
+        return [" ".join(line.split()) for line in found]
+
+    assert report(nll=7.25, nll_error=0.02, forward_from="data") == [
+        "forward ESS 0.500(10) 1 from held-out data",
+        "NLL 7.25(2) of held-out data",
+    ]
+    assert report(nll=None, forward_from="exact samples") == ["forward ESS 0.500(10) 1"]
