@@ -1,9 +1,9 @@
 """Reference samples of particles: `python experiments/particles_data.py FOLDER`.
 
-By tempered sequential Monte Carlo, in populations that share nothing: half of them are
-the training set, FOLDER/TARGET_train.npy, the others the test set, FOLDER/
-TARGET_test.npy, of positions (n, N, D) in random order. They are written if the virial
-of each set, whose mean is (N - 1) D, is right within 3 standard errors.
+By tempered sequential Monte Carlo, in populations that share nothing. Half of them are
+the training set, TARGET_train.npy in that folder, the others TARGET_test.npy: positions
+(n, N, D) in random order. They are written if the virial of each set, whose mean is
+(N - 1) D, is right within 3 standard errors.
 """
 
 import argparse
