@@ -94,7 +94,15 @@ def table(target: str) -> str:
                 str(len(seeds)),
             ]
         )
-    head = ["method", "ESS, published", "ESS", "forward ESS", "KL", "log Z", "leak"]
+    head = [
+        "method",
+        "ESS, published 2025 ; 2026",
+        "ESS",
+        "forward ESS",
+        "KL",
+        "log Z",
+        "leak",
+    ]
     head += ["sectors, largest error", "s / seed", "samples drawn", "parameters"]
     return markdown([*head, "seeds"], rows)
 
