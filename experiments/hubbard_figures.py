@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, row_of_panels, save_all
 from hubbard import BETAS, COST_SIZES, COUPLINGS
-from hubbard_tables import Run, mean_error, metrics, step_seconds, trace
+from hubbard_results import Run, mean_error, metrics, step_seconds, trace
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from studies import ROOT
