@@ -45,14 +45,15 @@ def ways(field: Callable, closed: Callable) -> dict[str, Callable]:
         closed: (params, t, y) -> (v, div v).
     """
 
+    def exact(params: Any, y: Array, _: Array) -> tuple[Array, Array]:
+        return brute_force(partial(field, params))(TIME, y)
+
     def estimate(params: Any, y: Array, probe: Array) -> tuple[Array, Array]:
         return hutchinson(partial(field, params), probe)(TIME, y)
 
     return {
         "closed form": lambda params, y, _: closed(params, TIME, y),
-        "brute force": lambda params, y, _: brute_force(partial(field, params))(
-            TIME, y
-        ),
+        "brute force": exact,
         "hutchinson": estimate,
     }
 
@@ -80,7 +81,7 @@ def measure(particles: int, fields: int, repeats: int, key: Key) -> dict[str, An
     params = jax.vmap(init, (0, None, 0))(keys, TIME, y)
     probe = jax.random.rademacher(signs, y.shape, y.dtype)
 
-    def jacobian(params: Any, y: Array, _: Array) -> Array:
+    def jacobian(params: Any, y: Array) -> Array:
         rows = jax.jacrev(partial(field, params, TIME))(y)
         return rows.reshape(y.size, y.size)
 
@@ -95,11 +96,11 @@ def measure(particles: int, fields: int, repeats: int, key: Key) -> dict[str, An
             seconds.append(time.perf_counter() - start)
         return out, min(seconds) / fields
 
-    full = jax.lax.map(lambda of: jacobian(*of), (params, y, probe))
+    full = jax.lax.map(lambda of: jacobian(*of), (params, y))
     traces = jnp.trace(full, axis1=1, axis2=2)
     scale = _root_mean_square(traces)
     off_diagonal = full * (1 - jnp.eye(full.shape[-1]))
-    # That of one probe, by its variance for a symmetric Jacobian.
+    # By the variance of one probe; the Jacobian of a gradient is symmetric.
     law = float(jnp.sqrt(2 * jnp.mean(jnp.sum(off_diagonal**2, axis=(1, 2)))))
     row: dict[str, Any] = {
         "particles": particles,
@@ -126,7 +127,9 @@ def figure(rows: list[dict[str, Any]]) -> Figure:
             values = [row[name][quantity] for row in rows]
             panel.plot(particles, values, "o-", color=colour, label=name)
     law = [row["hutchinson_law"] for row in rows]
-    errors.plot(particles, law, ":", color=LINE, label="variance of one probe")
+    errors.plot(
+        particles, law, ":", color=LINE, label="standard deviation of one probe"
+    )
     errors.set(ylabel="relative error of div v")
     times.set(ylabel="seconds for v and div v")
     for panel in (errors, times):
