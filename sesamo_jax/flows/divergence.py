@@ -25,9 +25,12 @@ def brute_force(field: Field) -> Velocity:
     """
 
     def velocity(t: Array, y: Array) -> tuple[Array, Array]:
-        v, derivative = jax.linearize(partial(field, t), y)
+        def change(direction: Array) -> tuple[Array, Array]:
+            return jax.jvp(partial(field, t), (y,), (direction,))
+
+        # Not jax.linearize, which computes parts of a checkpointed field twice.
         basis = jnp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-        columns = jax.vmap(derivative)(basis)
+        v, columns = jax.vmap(change, out_axes=(None, 0))(basis)
         return v, jnp.trace(columns.reshape(y.size, y.size))
 
     return velocity
