@@ -182,6 +182,10 @@ class KernelFlow(nn.Module):
         # them again, take three times as long.
         return jax.checkpoint(velocity)
 
+    def velocity(self, t: Array, y: Array) -> tuple[Array, Array]:
+        """Return v, (N - 1, D), and div v of one event at a time t."""
+        return self._velocity()(t, y)
+
     def _integrate(self, y: Array, start: float, end: float) -> tuple[Array, Array]:
         if self.tolerance:
             return adaptive(self._velocity(), y, start, end, self.tolerance)
