@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,13 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, row_of_panels, save_all
 from matplotlib.figure import Figure
+from studies import ROOT
 
 from sesamo_jax.core import Array, Key
 from sesamo_jax.flows import KernelConfig
 from sesamo_jax.flows.divergence import brute_force, hutchinson
 from sesamo_jax.results import environment
 
-ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "experiments" / "results" / "particles" / "divergence.json"
 SIZES = (2, 4, 8, 16, 32, 64)
 FIELDS = 16
