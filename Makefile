@@ -19,7 +19,7 @@ lint: $(BIN)/.installed  ## style and types
 	$(BIN)/mypy
 
 test: lint  ## style, types, tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 format: $(BIN)/.installed  ## put the code in order
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, row_of_panels, save_all
 from hubbard import BETAS, COST_SIZES, COUPLINGS
-from hubbard_tables import Run, mean_error, metrics, step_seconds, trace
+from hubbard_results import Run, mean_error, metrics, step_seconds, trace
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from studies import ROOT
@@ -69,15 +69,15 @@ def coupling_figure() -> Figure:
         for u, run in runs:
             mean, error = mean_error(run, "log_z")
             exact = trace(f"coupling_{u}").log_z
-            middle.errorbar(u, mean - exact, error, fmt="o", color=colour)
+            middle.plot(u, (mean - exact) / error, "o", color=colour)
     for u, run in found("coupling_{}", COUPLINGS):
         shares = mean_error(run, "staggered_sectors")[0]
         right.plot(u, shares[0] + shares[-1], "o", color=FLOW)
     middle.axhline(0, color=LINE)
-    middle.set_yscale("symlog", linthresh=1e-3)
+    middle.axhspan(-3, 3, color="0.92")
     left.set(ylabel="ESS", ylim=(0, 1.05))
-    middle.set(ylabel="log Z - exact, 1 sigma")
-    right.set(ylabel="antiferromagnetic sectors", ylim=(0, None))
+    middle.set(ylabel="log Z - exact, in sigma")
+    right.set(ylabel="antiferromagnetic sectors", ylim=(0, 0.2))
     for panel in (left, middle, right):
         panel.set(xlabel="U", xscale="log")
     left.legend(fontsize=8)

@@ -4,76 +4,28 @@
 `README.md` between their markers; the tests check that they are up to date.
 """
 
-from functools import cache, partial
-from typing import Any
-
 import numpy as np
 import studies
-from hubbard import BETAS, CLUSTERS, COST_SIZES, COUPLINGS, FOLDER, SLICES
+from hubbard import BETAS, CLUSTERS, COST_SIZES, COUPLINGS, SLICES
+from hubbard_results import (
+    Run,
+    beside,
+    ess,
+    leak,
+    mean_error,
+    metrics,
+    seconds,
+    step_seconds,
+    text,
+    trace,
+)
 from studies import ROOT, markdown
 
-from sesamo_jax.settings import from_json
 from sesamo_jax.summary import value_error
 from sesamo_jax.targets.fock import FockReference, fock_reference
 from sesamo_jax.targets.graphs import adjacency
 
 PAGES = (ROOT / "docs" / "hubbard.md", ROOT / "README.md")
-Run = dict[str, Any]
-metrics = partial(studies.metrics, FOLDER)
-
-
-def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a quantity's mean over seeds and the error of that mean."""
-    seeds = [seed.get("observables", {}).get(name) for seed in run["seeds"]]
-    if None in seeds:
-        seeds = [{"mean": s[name], "error": s[f"{name}_error"]} for s in run["seeds"]]
-    means = np.array([seed["mean"] for seed in seeds], float)
-    errors = np.array([seed["error"] for seed in seeds], float)
-    return means.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / len(seeds)
-
-
-def text(run: Run, name: str) -> str:
-    """Return mean(error), or a dash."""
-    mean, error = mean_error(run, name)
-    return value_error(float(mean), float(error)) if np.isfinite(error) else "-"
-
-
-def beside(run: Run, name: str, exact: float) -> str:
-    """Return mean(error) : exact, and their distance in sigma."""
-    mean, error = mean_error(run, name)
-    if not np.isfinite(error):
-        return "-"
-    return f"{text(run, name)} : {exact:.5f}, {(mean - exact) / error:+.1f}"
-
-
-@cache
-def trace(name: str) -> FockReference:
-    """Return the exact trace of a run's target."""
-    path = ROOT / "experiments" / "results" / FOLDER / name / "config.json"
-    target = from_json(studies.read(path)).target
-    hopping = target.kappa * adjacency(target.graph(), target.sites)
-    return fock_reference(hopping, target.u, target.beta, target.time_slices)
-
-
-def leak(run: Run) -> str:
-    """Return the mean leak, or a dash."""
-    values = [seed.get("leak") for seed in run["seeds"]]
-    return "-" if None in values else f"{np.mean(values):.2g}"
-
-
-def seconds(run: Run) -> str:
-    """Return training or sampling seconds per seed."""
-    return f"{np.mean([seed['wall_seconds'] for seed in run['seeds']]):.1f}"
-
-
-def step_seconds(run: Run) -> float:
-    """Return the seconds that a training step took."""
-    return run["seeds"][0]["wall_seconds"] / run["seeds"][0]["steps"]
-
-
-def ess(run: Run) -> str:
-    """Return the ESS, a dash for Markov chains."""
-    return "-" if run["seeds"][0].get("ess") is None else text(run, "ess")
 
 
 def scan_table() -> str:
@@ -134,6 +86,30 @@ def cluster_table() -> str:
     head = ["run", "ESS", "log Z : exact, sigma", "energy : exact, sigma"]
     head += ["S(pi) : exact, sigma", "S_i S_j, largest sigma", "leak", "s"]
     return markdown(head, rows)
+
+
+def continuum_table() -> str:
+    """Return the energy of two sites against slices, and its limit."""
+    rows, found = [], {}
+    for slices in SLICES:
+        run = metrics(f"pair_{slices}")
+        if run is None:
+            return ""
+        found[slices] = mean_error(run, "energy")
+        exact = trace(f"pair_{slices}").energy
+        rows.append([str(slices), beside(run, "energy", exact)])
+    # The splitting is symmetric: its error goes as 1 / N_t^2.
+    few, many = SLICES[-2:]
+    shares = np.array([-(few**2), many**2]) / (many**2 - few**2)
+    means, errors = np.array([found[few], found[many]], float).T
+    mean, error = shares @ means, np.hypot(*(shares * errors))
+    limit = fock_reference(adjacency(((0, 1),), 2), u=18.0, beta=1.0).energy
+    distance = f"{limit:.5f}, {(mean - limit) / error:+.1f}"
+    row = f"{value_error(float(mean), float(error))} : {distance}"
+    return markdown(
+        ["slices", "energy : exact, sigma"],
+        [*rows, [f"limit, from {few} and {many} : continuous time", row]],
+    )
 
 
 def correlation_distance(run: Run, exact: FockReference) -> str:
@@ -199,14 +175,14 @@ def cost_table() -> str:
         memory = run["peak_memory_bytes"] / 2**30
         step = f"{steps[sites, slices]:.3f}"
         rows.append([str(sites), str(slices), step, f"{memory:.2f}"])
-    text = markdown(["N_x", "N_t", "s / step of 128", "GiB"], rows)
+    table = markdown(["N_x", "N_t", "s / step of 128", "GiB"], rows)
     for label, axis, fixed in (("N_x", 0, (1, 32)), ("N_t", 1, (0, 8))):
         chosen = {k: v for k, v in steps.items() if k[fixed[0]] == fixed[1]}
         if len(chosen) > 2:
             sizes_of = np.log([key[axis] for key in chosen])
             slope = np.polyfit(sizes_of, np.log(list(chosen.values())), 1)[0]
-            text += f"\n\nSeconds grow as {label}^{slope:.1f} over this range."
-    return text
+            table += f"\n\nSeconds grow as {label}^{slope:.1f} over this range."
+    return table
 
 
 def readme_table() -> str:
@@ -241,6 +217,7 @@ TABLES = {
     "hubbard": readme_table,
     "scan": scan_table,
     "clusters": cluster_table,
+    "continuum": continuum_table,
     "couplings": coupling_table,
     "honeycomb": honeycomb_table,
     "cost": cost_table,

@@ -29,9 +29,7 @@ def densities(target: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
         if path.exists():
             with np.load(path) as file:
                 axis, log_p = file["grid_axis"], file["grid_log_p"]
-                found.append(
-                    (LABELS[row].replace("**", ""), axis, file["grid_log_q"][0])
-                )
+                found.append((LABELS[row], axis, file["grid_log_q"][0]))
     return [("exact", axis, log_p), *found] if found else []
 
 
@@ -65,9 +63,7 @@ def time_figure() -> Figure:
             seconds, ess = stack[:, :, 0].mean(axis=0), stack[:, :, 1]
             mean, std = np.nanmean(ess, axis=0), np.nanstd(ess, axis=0)
             colour = COLOURS[row]
-            panel.plot(
-                seconds, mean, color=colour, lw=1.2, label=LABELS[row].replace("**", "")
-            )
+            panel.plot(seconds, mean, color=colour, lw=1.2, label=LABELS[row])
             panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
         panel.set(xlabel="seconds of training per model", xscale="log", title=target)
         panel.set_ylim(0, 1.02)

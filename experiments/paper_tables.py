@@ -13,7 +13,7 @@ from studies import ROOT, markdown, read
 from sesamo_jax.summary import value_error
 
 PAGES = (ROOT / "docs" / "results.md",)
-# ESS and KL as published: the preprint of 2025 | the version of 2026, mean(std) of ten.
+# ESS as published: the preprint of 2025 ; the version of 2026, mean(std) of ten.
 PUBLISHED = {
     "gmm": {
         "realnvp": "0.75(26) ; -",
@@ -41,7 +41,7 @@ LABELS = {
     "sesamo": "SESaMo, 2025 objective",
     "reinforce": "SESaMo, 2026 objective",
     "vmonf": "VMoNF",
-    "ours": "**ours**: heat bath, orbit density",
+    "ours": "ours: heat bath, orbit density",
 }
 
 
@@ -94,7 +94,15 @@ def table(target: str) -> str:
                 str(len(seeds)),
             ]
         )
-    head = ["method", "ESS, published", "ESS", "forward ESS", "KL", "log Z", "leak"]
+    head = [
+        "method",
+        "ESS, published 2025 ; 2026",
+        "ESS",
+        "forward ESS",
+        "KL",
+        "log Z",
+        "leak",
+    ]
     head += ["sectors, largest error", "s / seed", "samples drawn", "parameters"]
     return markdown([*head, "seeds"], rows)
 

@@ -81,7 +81,7 @@ def hmc_value(name: str, key: str) -> tuple[float, float] | None:
     alpha = float(name.split("_")[1]) if name.startswith("real_") else 0.0
     if alpha:  # chains do not change the sign of the field: alpha = 0, reweighted
         return exact_modulus(alpha) if key == "abs_magnetization" else None
-    run = metrics(f"{name}_hmc")
+    run = metrics(f"{name.removesuffix('_long')}_hmc")
     if run is None:
         return None
     entry = run["seeds"][0]["observables"][key]

@@ -1,17 +1,15 @@
-"""Write the README's table of results from the committed result files.
+"""Write the README's first table of results from the committed result files.
 
 `python experiments/results_table.py` rewrites the part of README.md between its two
 markers; the tests check that it is up to date.
 """
 
-import json
-from pathlib import Path
+import studies
+from studies import ROOT, markdown, read
 
 from sesamo_jax.summary import value_error
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+PAGES = (ROOT / "README.md",)
 # Folder, and the command line that made it (plus --output).
 ROWS = {
     "gmm": "--target gmm --seeds 10",
@@ -64,26 +62,17 @@ def row(metrics: dict) -> list[str]:
 
 def table() -> str:
     """Return the table and the commands, in Markdown."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    commands = []
+    rows, commands = [], []
     for name, command in ROWS.items():
-        path = RESULTS / name / "metrics.json"
+        folder = f"experiments/results/{name}"
+        path = ROOT / folder / "metrics.json"
         if path.exists():
-            lines.append("| " + " | ".join(row(json.loads(path.read_text()))) + " |")
-            commands.append(
-                f"python experiments/run.py {command} "
-                f"--output experiments/results/{name}"
-            )
-    return "\n".join([*lines, "", "```", *commands, "```"])
+            rows.append(row(read(path)))
+            commands.append(f"python experiments/run.py {command} --output {folder}")
+    return "\n".join([markdown(list(COLUMNS), rows), "", "```", *commands, "```"])
 
 
-def updated(readme: str) -> str:
-    """Return the README's text with a fresh table."""
-    head, rest = readme.split(BEGIN)
-    _, tail = rest.split(END)
-    return f"{head}{BEGIN}\n{table()}\n{END}{tail}"
-
+TABLES = {"results": table}
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(updated(path.read_text()))
+    studies.rewrite(PAGES, TABLES)

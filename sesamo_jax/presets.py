@@ -73,6 +73,13 @@ DEFAULT: Preset = [
             "flow.gain": 0.1,
         },
     ),
+    *[
+        (
+            {"target": target, "method": "vmonf"},
+            {"flow.name": "realnvp", "training.density": None},
+        )
+        for target in ("dw2", "dw4", "lj13")
+    ],
     # Its laws have few parameters, and start close.
     (
         {"target": "hubbard", "method": "worldlines"},
@@ -159,9 +166,11 @@ PAPER: Preset = [
             "training.objective": "rao_blackwell",
         },
     ),
+    # Without a symmetry there is no slice to live on.
     *[
-        ({"target": target, "method": "vmonf"}, {"target.space": "full"})
+        ({"target": target, "method": method}, {"target.space": "full"})
         for target in ("phi4_complex", "phi4_complex_broken")
+        for method in ("realnvp", "vmonf")
     ],
 ]
 
@@ -185,10 +194,15 @@ PRESETS: dict[str, Preset] = {"default": DEFAULT, "paper": PAPER, "smoke": SMOKE
 def overrides(
     preset: str, target: str, method: str, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a preset's overrides for a target, a method and explicit settings."""
+    """Return a preset's overrides for a target, a method and explicit settings.
+
+    An entry that names a flow replaces the one before together with its sizes.
+    """
     merged: dict[str, Any] = {}
     here = {**settings, "target": target, "method": method}
     for condition, values in PRESETS[preset]:
         if condition.items() <= here.items():
+            if "flow.name" in values:
+                merged = {k: v for k, v in merged.items() if not k.startswith("flow.")}
             merged |= values
     return merged

@@ -62,9 +62,10 @@ class Case:
     @cached_property
     def params(self):
         init = partial(self.model.init, jax.random.key(0))
-        params = random_params(init, np.random.default_rng(self.seed))
-        if not self.random:  # zero networks are the identity flow
-            params["flow"] = jax.tree.map(jnp.zeros_like, params["flow"])
+        with jax.ensure_compile_time_eval():  # a test may ask first while it traces
+            params = random_params(init, np.random.default_rng(self.seed))
+            if not self.random:  # zero networks are the identity flow
+                params["flow"] = jax.tree.map(jnp.zeros_like, params["flow"])
         return params
 
     @cached_property

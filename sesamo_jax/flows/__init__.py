@@ -4,6 +4,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 
+from sesamo_jax.flows.black_box import BlackBoxConfig
 from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
 from sesamo_jax.flows.continuous import ContinuousConfig, SliceContinuousConfig
 from sesamo_jax.flows.kernel import KernelConfig
@@ -13,6 +14,7 @@ from sesamo_jax.flows.spline import SplineConfig, SplineCouplings
 
 __all__ = [
     "FLOWS",
+    "BlackBoxConfig",
     "Checkerboard",
     "CheckerboardConfig",
     "FlowConfig",
@@ -52,6 +54,7 @@ class IntegratedConfig(FlowConfig, Protocol):
 
 # A new flow: one file with such a dataclass and its module, one row here.
 FLOWS: dict[str, FlowConfig] = {
+    "black_box": BlackBoxConfig(),
     "checkerboard": CheckerboardConfig(),
     "continuous": ContinuousConfig(),
     "kernel": KernelConfig(),

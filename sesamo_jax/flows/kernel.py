@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
-from sesamo_jax.flows.integrate import CLASSICAL, Velocity, adaptive, runge_kutta
+from sesamo_jax.flows.integrate import Velocity
+from sesamo_jax.flows.integrated import IntegratedFlow
 from sesamo_jax.particles import lengths, pair_matrix
 
 CENTRES = ("even", "quadratic")
@@ -122,20 +123,10 @@ class KernelConfig:
         return centres, widths / self.time_kernels**0.5
 
 
-class KernelFlow(nn.Module):
-    """The flow over unit time.
+class KernelFlow(IntegratedFlow):
+    """The flow over unit time; fields as in `IntegratedFlow`."""
 
-    Attributes:
-        event_shape: (N - 1, D).
-        config: sizes.
-        dtype: floating type.
-        tolerance: of the adaptive integrator; 0 takes Runge-Kutta steps.
-    """
-
-    event_shape: tuple[int, ...]
     config: KernelConfig = KernelConfig()
-    dtype: Any = jnp.float32
-    tolerance: float = 0.0
 
     def setup(self) -> None:
         """Create W, b, s and the logarithms of all widths; the centres are fixed."""
@@ -181,20 +172,6 @@ class KernelFlow(nn.Module):
         # Gradients that store all bumps of all pairs at all times, instead of computing
         # them again, take three times as long.
         return jax.checkpoint(velocity)
-
-    def _integrate(self, y: Array, start: float, end: float) -> tuple[Array, Array]:
-        if self.tolerance:
-            return adaptive(self._velocity(), y, start, end, self.tolerance)
-        steps = self.config.steps
-        return runge_kutta(self._velocity(), y, start, end, steps, CLASSICAL)
-
-    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
-        """Return y = g(z) and log|det dy/dz| for one event."""
-        return self._integrate(z, 0.0, 1.0)
-
-    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
-        """Return z = g^-1(y) and log|det dz/dy|, up to the error of integration."""
-        return self._integrate(y, 1.0, 0.0)
 
 
 def _bumps(x: Array, centres: np.ndarray, log_widths: Array) -> tuple[Array, Array]:

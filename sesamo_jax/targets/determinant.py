@@ -47,7 +47,8 @@ def _chain(blocks: Array, hop: Array, start: Array) -> tuple[Array, Array, Array
         start: well-conditioned, (N, N).
 
     Returns:
-        With a leading axis over borders, the first of them before all blocks.
+        (blocks + 1, N, N), (blocks + 1, N) and (blocks + 1, N, N): at all borders, the
+        first of them before all blocks.
     """
     size = hop.shape[0]
     first = start, jnp.zeros(size, hop.dtype), jnp.eye(size, dtype=hop.dtype)
@@ -84,7 +85,7 @@ def _sign(x: Array) -> Array:
 def _forward_chain(
     x: Array, hop: np.ndarray, per_factor: int
 ) -> tuple[Array, Array, Array]:
-    """Return V, D, W with B_t ... B_1 = V^-1 e^D W at all borders."""
+    """Return V, D, W with B_t ... B_1 = V^-1 e^D W at all borders, as in `_chain`."""
     require_float64(x)
     hopping = jnp.asarray(hop)
     back = inverse(hopping)
