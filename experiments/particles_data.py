@@ -15,8 +15,8 @@ import jax
 import numpy as np
 
 from sesamo_jax import build_target, estimators
-from sesamo_jax.config import SMCConfig
 from sesamo_jax.particles import helmert
+from sesamo_jax.reference.config import SMCConfig
 from sesamo_jax.reference.smc import run_smc
 from sesamo_jax.summary import value_error
 

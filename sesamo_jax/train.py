@@ -10,16 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from sesamo_jax import objectives
 from sesamo_jax.config import Config
-from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.data import read_data
-from sesamo_jax.density import AS_DRAWN, leaked, log_q
-from sesamo_jax.likelihood import likelihood_share, mix, negative_log_likelihoods
+from sesamo_jax.likelihood import likelihood_share
+from sesamo_jax.loss import batch_loss, penalty_amplitude
 from sesamo_jax.memory import check_memory
-from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.optim import build_optimizer, nonfinite_steps
-from sesamo_jax.penalty import penalty
 from sesamo_jax.validation import complete
 
 
@@ -59,121 +56,6 @@ class FitResult(NamedTuple):
     def params(self) -> Params:
         """Parameters with a leading axis over seeds."""
         return self.states.params
-
-
-def batch_loss(
-    model: Model,
-    target: Target,
-    config: Config,
-    params: Params,
-    key: Key,
-    amplitude: Array | float | None = None,
-    data: Array | None = None,
-    share: Array | float = 1.0,
-) -> tuple[Array, dict[str, Array]]:
-    """Return the loss of one batch and its metrics, all scalars.
-
-    The configuration must be complete; `amplitude` is the penalty's A, None for the
-    configured starting value. `maximum_likelihood` needs `data`, (n, *event_shape), and
-    the `share` lambda of their likelihood. Where it is 1 throughout, no samples of the
-    model are drawn: `loss` is the NLL, and `ess`, `log_z` and `leak` are NaN.
-    """
-    training = config.training
-    if training.objective != "maximum_likelihood":
-        return _model_loss(model, target, config, params, key, amplitude)
-    assert data is not None  # `complete` has refused the objective without them
-    terms = negative_log_likelihoods(model, target, training, params, key, data)
-    reverse = None
-    if training.likelihood_share < 1:
-        reverse = _model_loss(model, target, config, params, key, amplitude)
-    return mix(terms, reverse, share)
-
-
-def _model_loss(
-    model: Model,
-    target: Target,
-    config: Config,
-    params: Params,
-    key: Key,
-    amplitude: Array | float | None,
-) -> tuple[Array, dict[str, Array]]:
-    """Return the loss of one batch of the model's samples, and its metrics.
-
-    With the path gradient, log q~ is evaluated at fixed flow parameters, so that they
-    act through y alone ("sticking the landing"): the part left out has zero mean, and
-    without it the gradient noise vanishes as q approaches p. Parameters of a learned
-    law keep their gradient.
-    """
-    training = config.training
-    over_images = training.objective == "rao_blackwell"
-    if over_images:
-        assert model.images is not None  # `complete` has refused continuous groups
-        samples = model.images(params, key, training.batch_size)
-    else:
-        samples = model.sample(params, key, training.batch_size)
-    log_w = _log_weights(model, target, config, params, samples, over_images)
-    margins = model.margins(samples.y)
-    lam = jnp.zeros(margins.shape[:-1], margins.dtype)
-    if training.density == "cell":
-        start = config.penalty.amplitude
-        lam = penalty(
-            margins, start if amplitude is None else amplitude, config.penalty.sharpness
-        )
-    if training.objective == "self_reparam":
-        loss = objectives.self_reparam(log_w, lam, training.gamma)
-    elif training.objective == "reinforce":
-        loss = objectives.reinforce(log_w, lam, samples.log_p_u)
-    elif training.objective == "forward_kl":
-        loss = objectives.forward_kl(log_w)
-    elif over_images:
-        loss = objectives.rao_blackwell(log_w, lam, samples.log_p_u)
-    else:
-        loss = objectives.reverse_kl(log_w, lam)
-    log_share, log_z, terms = None, log_mean_exp(log_w), -log_w
-    if over_images:
-        log_share = samples.log_p_u - jnp.log(training.batch_size)
-        log_z = jax.nn.logsumexp(log_share + log_w)
-        terms = -jnp.sum(jnp.exp(samples.log_p_u) * log_w, axis=1)
-    metrics = {
-        "loss": loss,
-        "loss_std": jnp.std(lam + terms),
-        "ess": batch_ess(log_w, log_share),
-        "log_z": log_z,
-        "leak": jnp.mean(leaked(margins), dtype=log_w.dtype),
-    }
-    return loss, metrics
-
-
-def _log_weights(
-    model: Model,
-    target: Target,
-    config: Config,
-    params: Params,
-    samples: Samples,
-    over_images: bool,
-) -> Array:
-    action = jax.vmap(target.action)
-    actions = (jax.vmap(action) if over_images else action)(samples.x)
-    density = config.training.density
-    assert density is not None  # `complete` has filled it
-    if config.training.gradient == "path":
-        fixed = {**params, "flow": jax.lax.stop_gradient(params["flow"])}
-        return -actions - log_q(model, fixed, samples, density)
-    if density in AS_DRAWN:
-        return -actions - samples.log_q
-    return -actions - log_q(model, params, samples, density)
-
-
-def penalty_amplitude(config: Config, step: Array) -> Array:
-    """Return A at a step: from `amplitude` linearly to `final` half way, then constant.
-
-    A large A chooses the cell. Kept on, it presses the density down along the cell's
-    border, where the orbit density then misses mass of the target; with none at all,
-    cell accounting rewards leaking, by log(1 + leak), which A > 2 outweighs.
-    """
-    start, end = config.penalty.amplitude, config.penalty.final
-    progress = jnp.minimum(2 * step / config.training.steps, 1.0)
-    return start + (end - start) * progress
 
 
 def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainState:

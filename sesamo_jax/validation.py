@@ -7,6 +7,12 @@ from sesamo_jax.core import Target
 from sesamo_jax.data_checks import check_data
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
+from sesamo_jax.symmetry_checks import (
+    check_continuous,
+    check_slice,
+    check_unlisted,
+    check_whole_space,
+)
 from sesamo_jax.value_checks import check_choices, check_numbers
 
 
@@ -37,7 +43,7 @@ def complete(config: Config, target: Target) -> Config:
             "declares none: use method 'realnvp'"
         )
     if config.method in REFERENCES:
-        _check_whole_space(config, target)
+        check_whole_space(config, target)
     training, base = config.training, config.base
     continuous = (
         modulated and target.symmetry is not None and target.symmetry.order is None
@@ -47,7 +53,7 @@ def complete(config: Config, target: Target) -> Config:
         exact = training.objective == "maximum_likelihood" and not continuous
         training = replace(training, density="orbit" if exact else "cell")
     if continuous:
-        _check_continuous(config, target)
+        check_continuous(config, target)
     learned = config.method == "sesamo" and config.modulation in (
         "learned",
         "autoregressive",
@@ -98,10 +104,10 @@ def complete(config: Config, target: Target) -> Config:
             )
         base = replace(base, mean=0.0)
     base = _complete_base(base, target)
-    _check_slice(config, target, continuous)
+    check_slice(config, target, continuous)
     unlisted = modulated and not continuous and not listed
     if unlisted:
-        _check_unlisted(config, target)
+        check_unlisted(config, target)
     default = "cell" if continuous else "strict" if unlisted else "orbit"
     density = config.density or default
     return replace(config, training=training, base=base, density=density)
@@ -119,8 +125,8 @@ def _complete_base(base: BaseConfig, target: Target) -> BaseConfig:
 
 def _complete_mixture(config: Config, target: Target) -> Config:
     """Fill and check the configuration of a mixture of flows."""
-    _check_whole_space(config, target)
-    _check_slice(config, target, continuous=False)
+    check_whole_space(config, target)
+    check_slice(config, target, continuous=False)
     if isinstance(config.flow, IntegratedConfig):
         raise ValueError(
             "method 'vmonf' mixes flows made of couplings, not continuous ones: use "
@@ -187,82 +193,3 @@ def _complete_worldlines(config: Config, target: Target) -> Config:
         training, objective="forward_kl", gradient="total", density="cell"
     )
     return replace(config, training=training, density="augmented")
-
-
-def _check_whole_space(config: Config, target: Target) -> None:
-    """Raise ValueError for a target on a slice of its space."""
-    if target.slice_shape is not None:
-        raise ValueError(
-            f"method {config.method!r} samples all of space and target {target.name!r} "
-            "lives on a slice of it: set target.space to 'full'"
-        )
-
-
-def _check_unlisted(config: Config, target: Target) -> None:
-    """Raise ValueError for what sums over all elements of a group that is too large."""
-    assert target.symmetry is not None
-    summing = {
-        "density": config.density == "orbit",
-        "training.density": config.training.density == "orbit",
-        "training.objective": config.training.objective == "rao_blackwell",
-    }
-    remedies = {
-        "density": "'orbit': use 'strict'",
-        "training.density": "'orbit': use 'cell'",
-        "training.objective": "'rao_blackwell': use 'reinforce'",
-    }
-    for name, wrong in summing.items():
-        if wrong:
-            raise ValueError(
-                f"{target.name!r} has a group of {target.symmetry.order} elements, at "
-                f"most {MAX_ENUMERATED_ORDER} can be summed over in {name} "
-                f"{remedies[name]}"
-            )
-
-
-def _check_slice(config: Config, target: Target, continuous: bool) -> None:
-    """Raise ValueError unless base and flow stay where the density of y is defined.
-
-    A group that acts on slices of the same space, U(1), takes y on the slice only: off
-    it, the density of x would be wrong without a sign of it.
-    """
-    needed = continuous and target.slice_shape is None
-    if needed and config.base.kind != "slice":
-        raise ValueError(
-            f"base.kind={config.base.kind!r} leaves the slice on which the symmetry of "
-            f"{target.name!r} acts: use 'slice'"
-        )
-    if needed and not getattr(config.flow, "keeps_slice", False):
-        raise ValueError(
-            f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
-            f"of {target.name!r} acts: use flow.name=slice_continuous"
-        )
-    if config.base.kind == "slice" and not needed:
-        raise ValueError(
-            "base.kind='slice' is a density on the U(1) slice only: use 'gaussian' or "
-            f"'spectral' for method {config.method!r} on {target.name!r}"
-        )
-
-
-def _check_continuous(config: Config, target: Target) -> None:
-    """Raise ValueError for what needs a list of the group's elements."""
-    known = {
-        "method": config.method == "canonicalization",
-        "density": config.density in ("orbit", "strict"),
-        "training.density": config.training.density == "orbit",
-        "training.objective": config.training.objective == "rao_blackwell",
-    }
-    remedies = {
-        "method": "'canonicalization' is defined for finite groups: use 'sesamo'",
-        "density": f"{config.density!r} sums over a finite group: use 'cell', which is "
-        "exact on the slice",
-        "training.density": "'orbit' sums over a finite group: use 'cell'",
-        "training.objective": "'rao_blackwell' sums over a finite group: use "
-        "'reverse_kl' or 'reinforce'",
-    }
-    for name, wrong in known.items():
-        if wrong:
-            raise ValueError(
-                f"{target.name!r} has a continuous symmetry, and {name} "
-                f"{remedies[name]}"
-            )

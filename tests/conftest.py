@@ -5,8 +5,13 @@ them. The float32 path is exercised by tests that name the dtype explicitly; imp
 the package changes no configuration, so it must be set here.
 """
 
+import importlib
 import os
+import sys
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 # Nearly all of the suite's time is compilation of small programs, which runs about
 # three times faster without LLVM's optimisations. Set before JAX starts its backend.
@@ -33,3 +38,12 @@ def key(request: pytest.FixtureRequest) -> jax.Array:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Return a NumPy generator seeded likewise; it compiles nothing per shape."""
     return np.random.default_rng(_seed(request))
+
+
+@pytest.fixture(scope="session")
+def experiment() -> Callable[[str], ModuleType]:
+    """Return a function that imports a script of `experiments` by its name."""
+    folder = str(Path(__file__).parents[1] / "experiments")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module

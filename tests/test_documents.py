@@ -1,6 +1,5 @@
 """What the documents promise is run: notebooks, the README's script, the citation."""
 
-import importlib
 import re
 import subprocess
 import sys
@@ -59,13 +58,6 @@ def test_citation_is_valid_yaml():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert citation["preferred-citation"]["authors"]
-
-
-@pytest.fixture
-def experiment(monkeypatch):
-    """Return a function that imports a script of `experiments` by its name."""
-    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
-    return importlib.import_module
 
 
 def test_tables_of_results_are_up_to_date(experiment):

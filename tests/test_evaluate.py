@@ -21,7 +21,8 @@ from sesamo_jax import (
     evaluate,
 )
 from sesamo_jax.core import Derived, Exact, Target
-from sesamo_jax.evaluate import Draws, build_draw, report
+from sesamo_jax.draws import Draws, build_draw
+from sesamo_jax.evaluate import report
 from sesamo_jax.flows import FLOWS, CheckerboardConfig
 from sesamo_jax.symmetries import Z2
 

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax.config import HMCConfig
 from sesamo_jax.core import Target
+from sesamo_jax.reference.config import HMCConfig
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets import build_target
 

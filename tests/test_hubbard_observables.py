@@ -8,7 +8,7 @@ from helpers import assert_mean
 from tolerances import SIGMAS
 
 from sesamo_jax.chains import chain_report
-from sesamo_jax.config import HMCConfig
+from sesamo_jax.reference.config import HMCConfig
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets.determinant import green_functions
 from sesamo_jax.targets.fermion_matrix import (

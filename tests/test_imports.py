@@ -29,13 +29,15 @@ MAY_IMPORT = {
     "lattice": set(),
     "flows": {"core", "lattice", "numerics", "particles"},
     "modulation": {"core", "numerics", "symmetries"},
-    "config": {"flows", "targets"},
+    "config": {"flows", "reference", "targets"},
     "data": {"config", "core", "particles"},
     "likelihood": {"config", "core", "particles"},
     "data_checks": {"config", "core", "modulation"},
     "value_checks": {"config", "density", "modulation"},
+    "symmetry_checks": {"config", "core", "modulation"},
     "validation": {
-        *("config", "core", "data_checks", "flows", "modulation", "value_checks"),
+        *("config", "core", "data_checks", "flows", "modulation", "symmetry_checks"),
+        "value_checks",
     },
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "modulation"},
@@ -46,15 +48,17 @@ MAY_IMPORT = {
     },
     "memory": set(),
     "optim": {"core", "config"},
-    "train": {
-        *("core", "numerics", "config", "density", "objectives", "optim", "penalty"),
-        *("data", "likelihood", "memory", "validation"),
+    "loss": {
+        *("core", "config", "density", "likelihood", "numerics", "objectives"),
+        "penalty",
     },
-    "evaluate": {
-        *("core", "config", "data", "density", "estimators", "memory", "reference"),
+    "train": {
+        *("core", "config", "data", "likelihood", "loss", "memory", "optim"),
         "validation",
     },
-    "reference": {"core", "numerics", "config", "memory"},
+    "draws": {"core", "config", "data", "density", "memory", "validation"},
+    "evaluate": {"core", "config", "draws", "estimators", "reference"},
+    "reference": {"core", "numerics", "memory"},
     "chains": {"core", "estimators", "reference"},
     "checkpoint": {"core", "train"},
     "presets": set(),
@@ -66,10 +70,13 @@ MAY_IMPORT = {
     "warm_start": {
         *("core", "lattice", "checkpoint", "model", "results", "settings", "train"),
     },
+    "judging": {
+        *("chains", "config", "core", "draws", "evaluate", "optim", "reference"),
+        *("results", "summary", "train"),
+    },
     "runs": {
-        *("core", "config", "model", "optim", "train", "evaluate", "chains"),
-        *("reference", "checkpoint", "settings", "summary", "results", "monitor"),
-        *("data", "plots", "validation", "warm_start"),
+        *("checkpoint", "config", "core", "data", "judging", "model", "monitor"),
+        *("plots", "results", "settings", "train", "validation", "warm_start"),
     },
     "__init__": {
         *("core", "config", "flows", "targets", "model", "train", "evaluate"),

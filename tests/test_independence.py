@@ -8,8 +8,9 @@ import pytest
 from tolerances import SIGMAS
 
 from sesamo_jax import Target
+from sesamo_jax.draws import Draws
 from sesamo_jax.estimators import reweighted
-from sesamo_jax.evaluate import Draws, report
+from sesamo_jax.evaluate import report
 from sesamo_jax.reference.autocorrelation import gamma_method
 from sesamo_jax.reference.independence import independence_chain
 

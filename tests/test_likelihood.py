@@ -29,7 +29,7 @@ from sesamo_jax.likelihood import (
     likelihood_share,
     negative_log_likelihoods,
 )
-from sesamo_jax.train import batch_loss
+from sesamo_jax.loss import batch_loss
 from sesamo_jax.validation import complete
 
 TINY = RealNVPConfig(couplings=2, layers=0, width=4)

@@ -13,8 +13,8 @@ from sesamo_jax import (
     evaluate,
     fit,
 )
-from sesamo_jax.config import HMCConfig
 from sesamo_jax.memory import check_memory, device_memory_bytes
+from sesamo_jax.reference.config import HMCConfig
 from sesamo_jax.reference.hmc import run_hmc
 
 TOO_MANY = 10**9

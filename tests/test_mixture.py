@@ -14,7 +14,8 @@ from tolerances import F64
 from sesamo_jax import runs
 from sesamo_jax.config import BaseConfig, Config, TrainingConfig, VMoNFConfig
 from sesamo_jax.density import log_q
-from sesamo_jax.evaluate import build_draw, evaluate
+from sesamo_jax.draws import build_draw
+from sesamo_jax.evaluate import evaluate
 from sesamo_jax.flows import RealNVPConfig
 from sesamo_jax.model import build_model
 from sesamo_jax.presets import PRESETS

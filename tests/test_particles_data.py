@@ -1,8 +1,5 @@
 """The script that makes reference samples of particles."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from helpers import assert_mean
@@ -11,13 +8,14 @@ from sesamo_jax import build_target, estimators
 from sesamo_jax.config import Config, TrainingConfig
 from sesamo_jax.data import read_data
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 
-import particles_data
+@pytest.fixture(scope="module")
+def particles_data(experiment):
+    return experiment("particles_data")
 
 
 @pytest.fixture(scope="module")
-def sets():
+def sets(particles_data):
     return particles_data.reference_sets("dw2", samples=1200, populations=6, seed=3)
 
 
@@ -46,7 +44,7 @@ def test_populations_agree_on_log_z(sets):
         assert abs(log_z - build_target("dw2").exact.log_z) < 5 * error
 
 
-def test_sets_share_nothing_and_are_repeated_by_their_seed(sets):
+def test_sets_share_nothing_and_are_repeated_by_their_seed(particles_data, sets):
     train, test = (reference.positions for reference in sets.values())
     # Within a population, copies of a particle part only where they move.
     assert not set(map(bytes, train)) & set(map(bytes, test))
@@ -54,7 +52,7 @@ def test_sets_share_nothing_and_are_repeated_by_their_seed(sets):
     np.testing.assert_array_equal(again["test"].positions, test)
 
 
-def test_files_are_read_as_data(sets, tmp_path, capsys):
+def test_files_are_read_as_data(particles_data, sets, tmp_path, capsys):
     assert particles_data.write(tmp_path, "dw2", sets)
     path = str(tmp_path / "dw2_train.npy")
     config = Config(training=TrainingConfig(data=path))
@@ -66,7 +64,7 @@ def test_files_are_read_as_data(sets, tmp_path, capsys):
     assert "dw2_test: 1200 samples, virial" in printed.out
 
 
-def test_a_wrong_virial_writes_nothing(sets, tmp_path):
+def test_a_wrong_virial_writes_nothing(particles_data, sets, tmp_path):
     wrong = sets["test"]._replace(virial=sets["test"].virial + 10 * sets["test"].error)
     assert not particles_data.write(tmp_path, "dw2", {**sets, "test": wrong})
     assert list(tmp_path.iterdir()) == []

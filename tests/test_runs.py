@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax import Target, plots, runs
+from sesamo_jax import Target, judging, plots, runs
 from sesamo_jax.checkpoint import Checkpoints
 from sesamo_jax.results import RunFolder
 from sesamo_jax.runs import Stopped, UsageError, execute
@@ -362,7 +362,7 @@ def test_checkpoints_remember_the_seconds_spent(tmp_path, monkeypatch, without_f
 
     monkeypatch.setattr(Checkpoints, "save", save)
     monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(runs, "build_draw", lambda *arguments: crash())
+    monkeypatch.setattr(judging, "build_draw", lambda *arguments: crash())
     with pytest.raises(Crash):
         execute(plain_run(), tmp_path / "run")
     assert len(saved) == 3

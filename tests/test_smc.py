@@ -11,8 +11,8 @@ from tolerances import SIGMAS
 
 from sesamo_jax import Config, Target, build_target
 from sesamo_jax.chains import chain_report, population_report
-from sesamo_jax.config import HMCConfig, SMCConfig
 from sesamo_jax.core import Derived
+from sesamo_jax.reference.config import HMCConfig, SMCConfig
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.reference.smc import Populations, run_smc
 from sesamo_jax.runs import execute

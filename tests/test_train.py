@@ -23,10 +23,11 @@ from sesamo_jax import (
     fit,
 )
 from sesamo_jax.config import OBJECTIVES
+from sesamo_jax.loss import batch_loss, penalty_amplitude
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.train import batch_loss, init_states, penalty_amplitude
+from sesamo_jax.train import init_states
 from sesamo_jax.validation import complete
 
 SMALL = RealNVPConfig(couplings=2, layers=1, width=8)
