@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import isnan
 from typing import Any, NamedTuple
 
 import jax
@@ -169,6 +170,12 @@ def build_draw(
 
 def _check_integration(error: float, evaluation: EvaluationConfig) -> None:
     """Raise ValueError unless log q is integrated well enough to weigh samples."""
+    if isnan(error):
+        raise ValueError(
+            "log q of some samples, or its adaptive integration to evaluation.tolerance"
+            f"={evaluation.tolerance}, has no finite value: train with a smaller "
+            "training.learning_rate, or raise that tolerance"
+        )
     if not error <= evaluation.largest_error:
         raise ValueError(
             f"the integration error {error:.2g} of log q exceeds "

@@ -149,10 +149,40 @@ def test_adaptive_takes_small_steps_only_where_they_are_needed():
     np.testing.assert_allclose(y, np.exp(2) * X, rtol=1e-5)
 
 
-def test_adaptive_gives_up_at_a_pole():
-    """x' = x^2 from 1 ends at t = 1."""
-    with pytest.raises(RuntimeError, match="maximum number of solver steps"):
-        adaptive(lambda t, x: (x**2, jnp.sum(2 * x)), jnp.ones(1), 0.0, 2.0, 1e-5)
+def test_gradient_of_adaptive_is_that_of_finite_differences():
+    """By the adjoint equation, also of what the field closes over, and in a batch."""
+
+    def f(a):
+        def field(t, x):
+            v = jnp.sin(3 * t * a[0]) * (A @ x) - a[1] * x**3
+            rate = jnp.sin(3 * t * a[0]) * np.trace(A) - 3 * a[1] * jnp.sum(x**2)
+            return v, rate
+
+        starts = jnp.stack([X, X[::-1]]) * a[2]
+        x, log_det = jax.vmap(lambda x: adaptive(field, x, 0.1, 2.0, 1e-10))(starts)
+        return jnp.sum(x * np.array([1.0, -2.0, 0.5])) + 0.3 * jnp.sum(log_det)
+
+    f = jax.jit(f)
+    a = np.array([1.2, 0.3, 0.8])
+    gradient, h = jax.jit(jax.grad(f))(a), 1e-4
+    for i, unit in enumerate(np.eye(3)):
+        slope = (f(a + h * unit) - f(a - h * unit)) / (2 * h)
+        assert abs(slope) > 0.1
+        np.testing.assert_allclose(gradient[i], slope, rtol=1e-5)
+
+
+@pytest.mark.parametrize("failing", [1.0, 0.4])
+def test_adaptive_gives_nan_where_it_cannot_meet_its_tolerance(failing):
+    """x' = x^2 from 1 ends at t = 1; from 0.4 it goes on beyond t = 2."""
+
+    def f(x):
+        y, log_det = adaptive(lambda t, x: (x**2, 2 * x[0]), x, 0.0, 2.0, 1e-5)
+        return y[0] + log_det
+
+    x = jnp.array([failing])
+    finite = failing < 0.5
+    assert np.isfinite(f(x)) == finite
+    assert np.isfinite(jax.grad(f)(x)[0]) == finite
 
 
 @pytest.mark.parametrize("steps", [4, UNROLLED_STEPS + 1])

@@ -95,6 +95,9 @@ def adaptive(
 ) -> tuple[Array, Array]:
     """Integrate from `start` to `end` by Dormand-Prince with step-size control.
 
+    Differentiating it solves the adjoint equation backwards in time, to the same
+    tolerance: first optimise, then discretise. Memory does not grow with the steps.
+
     Args:
         velocity: the field and its divergence.
         x: starting point.
@@ -103,24 +106,37 @@ def adaptive(
         tolerance: relative and absolute, per component and step.
 
     Returns:
-        The end point and the integral of div v.
-
-    Raises:
-        RuntimeError: if it takes more than `MAX_ADAPTIVE_STEPS`.
+        The end point and the integral of div v; NaN, as is their gradient, where the
+        tolerance takes more than `MAX_ADAPTIVE_STEPS`.
     """
+    solution = solve(velocity, x, start, end, tolerance)
+    end_point, log_det = solution.ys
+    failed = solution.result != diffrax.RESULTS.successful
+    mark = jnp.where(failed, jnp.nan, 1).astype(x.dtype)
+    return mark * end_point[0], mark * log_det[0]
 
-    def rate(t: Any, state: Any, _: Any) -> tuple[Array, Array]:
-        return velocity(t, state[0])
 
-    solution = diffrax.diffeqsolve(
+def solve(
+    velocity: Velocity, x: Array, start: float, end: float, tolerance: float
+) -> diffrax.Solution:
+    """Return diffrax's account of `adaptive`, with the number of its steps."""
+    x_and_log_det = (x, jnp.zeros((), x.dtype))
+    # The adjoint equation needs what the velocity closes over as arguments.
+    field, constants = jax.closure_convert(velocity, jnp.asarray(start, x.dtype), x)
+
+    def rate(t: Any, state: Any, constants: Any) -> tuple[Array, Array]:
+        return field(t, state[0], *constants)
+
+    return diffrax.diffeqsolve(
         diffrax.ODETerm(rate),
         diffrax.Dopri5(),
         t0=start,
         t1=end,
         dt0=None,
-        y0=(x, jnp.zeros((), x.dtype)),
+        y0=x_and_log_det,
+        args=constants,
         stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
+        adjoint=diffrax.BacksolveAdjoint(),
         max_steps=MAX_ADAPTIVE_STEPS,
+        throw=False,
     )
-    end_point, log_det = solution.ys
-    return end_point[0], log_det[0]

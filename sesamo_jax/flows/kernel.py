@@ -54,6 +54,8 @@ class KernelConfig:
             middle, times sqrt(time_kernels).
         gain: standard deviation of W at the start, times sqrt(kernels).
         steps: classical Runge-Kutta steps, for training.
+        tolerance: of an adaptive integrator instead of these steps, whose gradient is
+            that of the adjoint equation; 0 for none.
     """
 
     kernels: int = 50
@@ -64,6 +66,7 @@ class KernelConfig:
     time_width: float = 0.3
     gain: float = 1.0
     steps: int = 20
+    tolerance: float = 0.0
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
@@ -73,11 +76,11 @@ class KernelConfig:
         Args:
             event_shape: (N - 1, D), the coordinates of `particles`.
             dtype: floating type.
-            tolerance: of an adaptive integrator; 0 takes `steps` Runge-Kutta steps.
+            tolerance: of an adaptive integrator; 0 takes the configured integrator.
 
         Raises:
-            ValueError: for another shape of events, unknown centres, or a size that is
-                not positive.
+            ValueError: for another shape of events, unknown centres, a size that is not
+                positive, or a negative tolerance.
         """
         if len(event_shape) != 2:
             raise ValueError(
@@ -93,15 +96,19 @@ class KernelConfig:
                 raise ValueError(
                     f"flow.{field}={getattr(self, field)} must be positive and finite"
                 )
-        if not 0 <= self.gain < inf:
-            raise ValueError(f"flow.gain={self.gain} must not be negative, and finite")
+        for field in ("gain", "tolerance"):
+            if not 0 <= getattr(self, field) < inf:
+                raise ValueError(
+                    f"flow.{field}={getattr(self, field)} must not be negative, and "
+                    "finite"
+                )
         if self.steps < 1:
             raise ValueError(f"flow.steps={self.steps} must be positive")
-        return KernelFlow(event_shape, self, dtype, tolerance)
+        return KernelFlow(event_shape, self, dtype, tolerance or self.tolerance)
 
     def finer(self) -> "KernelConfig":
-        """Return the same flow in four times as many Runge-Kutta steps, for reports."""
-        return replace(self, steps=4 * self.steps)
+        """Return the same flow for reports: four times the steps, a tenth of a tolerance."""
+        return replace(self, steps=4 * self.steps, tolerance=self.tolerance / 10)
 
     def distance_bumps(self) -> tuple[np.ndarray, np.ndarray]:
         """Return centres and widths of the bumps over distance, (kernels,) each."""
