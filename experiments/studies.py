@@ -100,8 +100,20 @@ def finished_in(seconds: float, words: list[str]) -> bool:
     return False
 
 
-def study(description: str, folder: str, runs: dict[str, Entry]) -> int:
-    """Carry out what the command line asks for; return how many did not finish."""
+def study(
+    description: str,
+    folder: str,
+    runs: dict[str, Entry],
+    prepare: Callable[[], None] | None = None,
+) -> int:
+    """Carry out what the command line asks for; return how many did not finish.
+
+    Args:
+        description: of the study, whose first line is that of its help.
+        folder: of all runs, below `experiments/results`.
+        runs: by name.
+        prepare: makes the files that runs read, where they are missing.
+    """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="show the runs and stop")
     parser.add_argument("--only", nargs="+", metavar="TEXT", help="runs named so")
@@ -115,6 +127,8 @@ def study(description: str, folder: str, runs: dict[str, Entry]) -> int:
     }
     if not chosen:
         parser.error(f"no run's name has {' or '.join(texts)}: see --list")
+    if prepare is not None and not options.list:
+        prepare()
     return carry_out(chosen, options.hours, options.list)
 
 

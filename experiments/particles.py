@@ -1,0 +1,111 @@
+"""The study of particles: every run behind its tables and figures, in one command.
+
+`python experiments/particles.py` makes the data in `runs/particles/data` where they are
+missing, and carries out all runs in order, each in a process and a folder of its own in
+`experiments/results/particles/`; finished ones are skipped, interrupted ones continue.
+`--list` shows their commands, `--only TEXT` picks those named so or in part.
+"""
+
+import sys
+from typing import Any
+
+from particles_files import DATA, SIZES, prepare
+from studies import Entry, study
+
+RUNS: dict[str, Entry] = {}
+JUDGED = {"evaluation.samples": 20_000, "evaluation.batch_size": 2000}
+# Settings of 13 particles: as many steps a second as the others take, and forces that
+# are steep at first.
+CLUSTER = {
+    "training.batch_size": 64,
+    "training.steps": 1200,
+    "training.learning_rate": 1e-2,
+    "training.clip_norm": 50.0,
+    "evaluation.samples": 10_000,
+    "evaluation.batch_size": 1000,
+}
+LIKELIHOOD = {"training.objective": "maximum_likelihood"}
+MIXED = LIKELIHOOD | {"training.likelihood_share": 0.5}
+WIDTHS = {"dw4": "64,64", "lj13": "64,128,64"}
+
+
+def add(name: str, settings: dict[str, Any], seeds: int = 3, size: str = "") -> None:
+    """Add a run on a name's target, judged on its test set.
+
+    Args:
+        name: begins with the target's.
+        settings: by dotted name; those that train on data do so on `size` of them.
+        seeds: number of seeds.
+        size: what a training set's file name ends in.
+    """
+    target = name.split("_")[0]
+    own = JUDGED | (CLUSTER if target == "lj13" else {}) | settings
+    if "training.objective" in settings:
+        own["training.data"] = f"{DATA}/{target}_train{size}.npy"
+    own["evaluation.data"] = f"{DATA}/{target}_test.npy"
+    RUNS[name] = Entry(target, own, seeds)
+
+
+def flow(target: str, kind: str) -> dict[str, Any]:
+    """Return the settings of the kernel flow, or of the black box, maybe augmented."""
+    if kind == "kernel":
+        return {}
+    black_box = {"flow.name": "black_box", "flow.widths": WIDTHS[target]}
+    return black_box | ({"training.augment": True} if kind == "augmented" else {})
+
+
+KINDS = ("kernel", "black_box", "augmented")
+
+# The energy alone, data alone, and both.
+for system in ("dw2", "dw4", "lj13"):
+    add(f"{system}_reverse", {})
+    add(f"{system}_likelihood", LIKELIHOOD)
+    add(f"{system}_mixed", MIXED)
+
+# Energies (Fig. 6): the others beside `dw4_mixed`.
+for kind in KINDS[1:]:
+    add(f"dw4_{kind}_mixed", MIXED | flow("dw4", kind), 1)
+
+# Against the number of data (Fig. 5), with as many steps for all flows.
+for size in SIZES:
+    batch = {"training.batch_size": min(size, 64)}
+    for kind in KINDS:
+        add(f"dw4_{kind}_{size}", LIKELIHOOD | flow("dw4", kind) | batch, 3, f"_{size}")
+for size in SIZES:
+    batch = {"training.batch_size": min(size, 64), "training.steps": 300}
+    for kind in KINDS:
+        add(
+            f"lj13_{kind}_{size}",
+            LIKELIHOOD | flow("lj13", kind) | batch | {"evaluation.samples": 2000},
+            3 if kind == "kernel" else 1,
+            f"_{size}",
+        )
+
+# Metastable states from one of them (Fig. 7).
+for kind in KINDS[:2]:
+    add(f"dw4_{kind}_minimum", LIKELIHOOD | flow("dw4", kind), 1, "_minimum")
+
+# Three ways to a symmetry, by the energy alone: the reflection y -> -y that particles
+# declare, and the sign of a lattice field.
+COUPLINGS = {"flow.name": "realnvp", "training.steps": 4000}
+for name, method in (
+    ("dw4_couplings", "realnvp"),
+    ("dw4_couplings_modulated", "sesamo"),
+    ("dw4_couplings_canonical", "canonicalization"),
+):
+    add(name, COUPLINGS | {"method": method, "training.density": None})
+add("dw4_kernel_modulated", {"method": "sesamo"})
+FIELDS = {"evaluation.samples": 20_000}
+for alpha in (0.0, 0.005):
+    space = FIELDS | {"target.alpha": alpha}
+    for name, settings in (
+        ("modulated", {}),
+        ("canonical", {"method": "canonicalization", "training.steps": 1500}),
+        # Flow and base both commute with the sign.
+        ("equivariant", {"method": "realnvp", "base.mean": 0.0}),
+    ):
+        RUNS[f"lattice_{name}_{alpha}"] = Entry("phi4_real", space | settings, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(study(__doc__, "particles", RUNS, prepare))

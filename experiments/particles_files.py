@@ -1,0 +1,52 @@
+"""The data of the particle study: made once, with fixed seeds, and not committed."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from quench import quench
+from studies import ROOT
+
+from sesamo_jax import build_target
+from sesamo_jax.particles import coordinates, positions
+
+DATA = "runs/particles/data"
+TARGETS = ("dw2", "dw4", "lj13")
+SIZES = (10, 100, 1000, 10_000)
+JITTER = 0.05  # of the particles around one minimum
+QUENCHED = 20
+
+
+def prepare() -> None:
+    """Make the sets that are missing, by `particles_data.py`, and parts of them.
+
+    TARGET_train_N.npy are the first N of the training set. dw4_train_minimum.npy are
+    10,000 copies of the lowest minimum below a few of its samples, each with noise.
+    """
+    folder = ROOT / DATA
+    missing = [name for name in TARGETS if not (folder / f"{name}_test.npy").exists()]
+    if missing:
+        script = ROOT / "experiments" / "particles_data.py"
+        words = [sys.executable, str(script), str(folder), "--targets", *missing]
+        subprocess.run(words, check=True)
+    for name in TARGETS:
+        train = np.load(folder / f"{name}_train.npy")
+        for size in SIZES:
+            np.save(folder / f"{name}_train_{size}.npy", train[:size])
+    path = folder / "dw4_train_minimum.npy"
+    if not path.exists():
+        np.save(path, around_minimum(np.load(folder / "dw4_train.npy")))
+
+
+def around_minimum(x: np.ndarray) -> np.ndarray:
+    """Return 10,000 noisy copies of the lowest minimum below some positions."""
+    jax.config.update("jax_enable_x64", True)
+    target = build_target("dw4", dtype="float64")
+    y = np.array(jax.vmap(coordinates)(jnp.asarray(x[:QUENCHED], jnp.float64)))
+    minima = quench(target, y)
+    lowest = np.asarray(positions(minima.y[np.argmin(minima.energies)]))
+    noise = np.random.default_rng(0).normal(0, JITTER, (SIZES[-1], *lowest.shape))
+    copies = lowest + noise
+    return (copies - copies.mean(axis=1, keepdims=True)).astype(np.float32)
