@@ -110,6 +110,7 @@ def adaptive(
         tolerance takes more than `MAX_ADAPTIVE_STEPS`.
     """
     solution = solve(velocity, x, start, end, tolerance)
+    assert solution.ys is not None  # diffrax saves the end
     end_point, log_det = solution.ys
     failed = solution.result != diffrax.RESULTS.successful
     mark = jnp.where(failed, jnp.nan, 1).astype(x.dtype)

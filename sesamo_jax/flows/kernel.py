@@ -107,7 +107,10 @@ class KernelConfig:
         return KernelFlow(event_shape, self, dtype, tolerance or self.tolerance)
 
     def finer(self) -> "KernelConfig":
-        """Return the same flow for reports: four times the steps, a tenth of a tolerance."""
+        """Return the same flow in four times as many steps, or to a tenth of tolerance.
+
+        For reports.
+        """
         return replace(self, steps=4 * self.steps, tolerance=self.tolerance / 10)
 
     def distance_bumps(self) -> tuple[np.ndarray, np.ndarray]:
