@@ -13,7 +13,8 @@ from sesamo_jax import build_target
 from sesamo_jax.particles import coordinates, positions
 
 DATA = "runs/particles/data"
-TARGETS = ("dw2", "dw4", "lj13")
+# Of the test set, how many judge a model: clusters take long.
+HELD_OUT = {"dw2": 10_000, "dw4": 10_000, "lj13": 4000}
 SIZES = (10, 100, 1000, 10_000)
 JITTER = 0.05  # of the particles around one minimum
 QUENCHED = 20
@@ -22,16 +23,19 @@ QUENCHED = 20
 def prepare() -> None:
     """Make the sets that are missing, by `particles_data.py`, and parts of them.
 
-    TARGET_train_N.npy are the first N of the training set. dw4_train_minimum.npy are
+    TARGET_train_N.npy are the first N of the training set, TARGET_held_out.npy as many
+    of the test set as judge models. dw4_train_minimum.npy are
     10,000 copies of the lowest minimum below a few of its samples, each with noise.
     """
     folder = ROOT / DATA
-    missing = [name for name in TARGETS if not (folder / f"{name}_test.npy").exists()]
+    missing = [name for name in HELD_OUT if not (folder / f"{name}_test.npy").exists()]
     if missing:
         script = ROOT / "experiments" / "particles_data.py"
         words = [sys.executable, str(script), str(folder), "--targets", *missing]
         subprocess.run(words, check=True)
-    for name in TARGETS:
+    for name, held_out in HELD_OUT.items():
+        test = np.load(folder / f"{name}_test.npy")
+        np.save(folder / f"{name}_held_out.npy", test[:held_out])
         train = np.load(folder / f"{name}_train.npy")
         for size in SIZES:
             np.save(folder / f"{name}_train_{size}.npy", train[:size])
