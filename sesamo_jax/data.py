@@ -6,10 +6,11 @@ import numpy as np
 
 from sesamo_jax.config import Config
 from sesamo_jax.core import Target
-from sesamo_jax.particles import helmert
+from sesamo_jax.particles import helmert, pair_matrix
 
 # Of the particles' root mean square distance from 0: more than rounding in float32.
 CENTRED = 1e-5
+COINCIDING = 1e-6  # likewise, closer than which particles of a sample never come
 LEAST_HELD_OUT = 2  # for an error
 
 
@@ -29,7 +30,7 @@ def read_data(section: str, config: Config, target: Target) -> np.ndarray | None
 
     Raises:
         ValueError: if the file cannot be read, is of another shape, holds what is not
-            finite, or less than a batch; one sentence.
+            finite, particles that coincide, or less than a batch; one sentence.
     """
     path = getattr(config, section).data
     if path is None:
@@ -49,6 +50,8 @@ def read_data(section: str, config: Config, target: Target) -> np.ndarray | None
         )
     if values.shape[1:] != target.event_shape:
         values = _coordinates(name, values.astype(np.float64))
+    if target.position_shape is not None:
+        _check_distances(name, values)
     return values.astype(target.dtype)
 
 
@@ -112,3 +115,16 @@ def _coordinates(name: str, x: np.ndarray) -> np.ndarray:
             file=sys.stderr,
         )
     return helmert(x.shape[1]) @ x
+
+
+def _check_distances(name: str, y: np.ndarray) -> None:
+    """Raise ValueError where particles of one configuration coincide."""
+    closest = np.full(len(y), np.inf)
+    for pair in pair_matrix(y.shape[1] + 1):
+        closest = np.minimum(closest, np.linalg.norm(pair @ y, axis=-1))
+    wrong = int(np.sum(closest <= COINCIDING * np.sqrt(np.mean(y**2))))
+    if wrong:
+        raise ValueError(
+            f"{name} has {wrong} of {len(y)} configurations in which particles coincide"
+            ", where neither forces nor flows have a direction: leave them out"
+        )

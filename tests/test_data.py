@@ -82,6 +82,12 @@ def nan_at_the_end():
     return x
 
 
+def two_in_one_place():
+    x = np.random.default_rng(0).normal(size=(6, 4, 2))
+    x[[1, 4], 3] = x[[1, 4], 0]
+    return x
+
+
 REFUSED = {
     "shape": (np.ones((6, 5, 2)), FOUR, "takes (n, 3, 2) or (n, 4, 2): reshape"),
     "flat": (np.ones((6, 8)), FOUR, "has the shape (6, 8)"),
@@ -98,6 +104,11 @@ REFUSED = {
         PLANE,
         "holds 4 configurations where 5 are needed: supply more, or lower "
         "training.batch_size",
+    ),
+    "coinciding": (
+        two_in_one_place(),
+        FOUR,
+        "has 2 of 6 configurations in which particles coincide",
     ),
     "none": (np.ones((0, 2)), PLANE, "holds 0 configurations where 5"),
     "complex": (np.ones((6, 2), complex), PLANE, "must hold real numbers"),

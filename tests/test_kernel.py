@@ -338,6 +338,7 @@ def test_without_gain_the_flow_starts_as_the_identity(rng):
         ({"width": float("nan")}, (3, 2), "flow.width=nan must be positive"),
         ({"time_width": -0.3}, (3, 2), r"flow.time_width=-0\.3 must be positive"),
         ({"gain": -1.0}, (3, 2), r"flow.gain=-1\.0 must not be negative"),
+        ({"tolerance": -1e-5}, (3, 2), "flow.tolerance=-1e-05 must not be negative"),
         ({"steps": 0}, (3, 2), "flow.steps=0 must be positive"),
         ({"centres": "odd"}, (3, 2), "flow.centres 'odd'; known: even, quadratic"),
         ({}, (6,), r"events have the shape \(N - 1, D\), got \(6,\)"),

@@ -121,9 +121,10 @@ def solve(
     velocity: Velocity, x: Array, start: float, end: float, tolerance: float
 ) -> diffrax.Solution:
     """Return diffrax's account of `adaptive`, with the number of its steps."""
-    x_and_log_det = (x, jnp.zeros((), x.dtype))
+    # Times of another type would make x and all else of theirs.
+    first, last = jnp.asarray([start, end], x.dtype)
     # The adjoint equation needs what the velocity closes over as arguments.
-    field, constants = jax.closure_convert(velocity, jnp.asarray(start, x.dtype), x)
+    field, constants = jax.closure_convert(velocity, first, x)
 
     def rate(t: Any, state: Any, constants: Any) -> tuple[Array, Array]:
         return field(t, state[0], *constants)
@@ -131,10 +132,10 @@ def solve(
     return diffrax.diffeqsolve(
         diffrax.ODETerm(rate),
         diffrax.Dopri5(),
-        t0=start,
-        t1=end,
+        t0=first,
+        t1=last,
         dt0=None,
-        y0=x_and_log_det,
+        y0=(x, jnp.zeros((), x.dtype)),
         args=constants,
         stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
         adjoint=diffrax.BacksolveAdjoint(),
