@@ -65,6 +65,7 @@ def test_tables_of_results_are_up_to_date(experiment):
         "results_table": "hubbard_canonicalization",
         "phi4_tables": "complex_broken",
         "hubbard_tables": "ring4",
+        "particles_tables": "`dw2`, log Z, energy alone",
         "paper_tables": "2025 objective",
     }
     with_tables = experiment("studies").with_tables
@@ -80,7 +81,10 @@ def test_committed_results_are_those_of_the_listed_runs(experiment):
     studies = experiment("studies")
     runs = {
         f"experiments/results/{folder}/{name}": entry
-        for study, folder in (("phi4", "phi4"), ("hubbard", "hubbard_study"))
+        for study, folder in (
+            *(("phi4", "phi4"), ("hubbard", "hubbard_study")),
+            ("particles", "particles"),
+        )
         for name, entry in experiment(study).RUNS.items()
     }
     for item in experiment("paper").ITEMS.values():
