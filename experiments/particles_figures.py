@@ -124,8 +124,10 @@ def size_panel(panel: Axes, target: str) -> None:
     panel.set_ylim(FLOORS[target] - 0.4 * width, top + 0.4 * width)
 
 
-def size_figure() -> Figure:
+def size_figure() -> Figure | None:
     """Density estimation against the number of data (Fig. 5)."""
+    if metrics(f"lj13_kernel_{SIZES[-1]}") is None:
+        return None
     figure, panels = row_of_panels(2, (10, 3.8))
     for panel, target in zip(panels, ("dw4", "lj13"), strict=True):
         size_panel(panel, target)

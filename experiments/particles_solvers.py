@@ -5,7 +5,7 @@ data, trains the kernel flow of `dw4` on data twice: in 20 classical Runge-Kutta
 whose gradient is that of the discrete map, and by Dormand and Prince's method with
 step-size control and the adjoint equation. Along the way it measures, at one batch of
 held-out data, velocities per event, the integration error of log q and the error of the
-gradient, both against 640 Runge-Kutta steps in float64. It writes
+gradient, both against 320 Runge-Kutta steps in float64. It writes
 `experiments/results/particles/solvers.json` and `docs/particles/solvers.png`.
 """
 
@@ -38,7 +38,7 @@ WAYS = {
     "Dormand-Prince, adjoint": KernelConfig(tolerance=TOLERANCE),
 }
 COLOURS = dict(zip(WAYS, (FLOW, HMC), strict=True))
-EXACT = KernelConfig(steps=640)
+EXACT = KernelConfig(steps=320)
 SETTINGS = {
     "training.objective": "maximum_likelihood",
     "training.data": str(ROOT / DATA / "dw4_train.npy"),

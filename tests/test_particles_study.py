@@ -13,6 +13,7 @@ from sesamo_jax.flows.integrate import solve
 from sesamo_jax.particles import helmert
 from sesamo_jax.settings import resolve
 from sesamo_jax.targets import TARGETS, build_target
+from sesamo_jax.validation import complete
 
 SMALL = KernelConfig(kernels=7, time_kernels=3, reach=8.0, width=2.0)
 
@@ -39,6 +40,9 @@ def test_every_run_of_the_study_is_a_configuration(experiment):
     for name, entry in runs.items():
         settings = {key: str(value) for key, value in entry.settings.items()}
         run = resolve(entry.target, entry.preset, settings, 0, entry.seeds)
+        target = build_target(entry.target)
+        config = complete(run.config, target)
+        config.flow.build(target.event_shape, target.dtype)
         if entry.target in ("dw2", "dw4", "lj13"):
             assert name.startswith(entry.target)
             assert run.config.evaluation.data.endswith(f"{entry.target}_held_out.npy")
