@@ -137,3 +137,24 @@ def test_checks_say_how_many_seeds_pass(experiment, monkeypatch):
     rows = acceptance.acceptance_table().splitlines()[2:]
     verdicts = [row.split("|")[-2].strip() for row in rows]
     assert verdicts == ["1 of 2", "not measured", "yes"]
+
+
+def test_tables_put_rounds_together(experiment, monkeypatch):
+    tables = experiment("particles_tables")
+    energies = {"energies": [-25.79, -25.31]}
+    state = {"source": "dw4_likelihood", "states": 2, **energies}
+    rounds = [
+        state | {"shares": [share, 1 - share], "reweighted": [0.5, 0.5]}
+        for share in (0.4, 0.6)
+    ]
+    cluster = {"source": "noise", "loose": [1, 30, 1], "tight": [2, 90, 1]}
+    found = {
+        "dw4": rounds,
+        "lj13": [cluster | {"lowest": -80.0}, cluster | {"lowest": -83.09}],
+    }
+    monkeypatch.setattr(tables, "result_file", lambda _: found)
+    plain, reweighted = tables.state_table().splitlines()[2:]
+    assert plain == "| dw4_likelihood | 2, 2 | 0.50(14) | 0.50(14) |"
+    assert reweighted == "| dw4_likelihood, reweighted | 2, 2 | 0.5 | 0.5 |"
+    (row,) = tables.cluster_table().splitlines()[2:]
+    assert row == "| noise | -83.090 | 1 | 30 | 1 | 2 | 90 | 1 |"
