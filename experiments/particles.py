@@ -58,6 +58,7 @@ def flow(target: str, kind: str) -> dict[str, Any]:
         "flow.name": "black_box",
         "flow.widths": WIDTHS[target],
         "flow.steps": 10,  # its fields are smooth, and their traces take long
+        "training.batch_size": 64,
     }
     return black_box | ({"training.augment": True} if kind == "augmented" else {})
 
