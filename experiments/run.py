@@ -10,6 +10,7 @@ from sesamo_jax.config import GRADIENTS, METHODS, OBJECTIVES, Run
 from sesamo_jax.density import DENSITIES
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.presets import PRESETS
+from sesamo_jax.processes import Group, is_first, join
 from sesamo_jax.runs import Stopped, execute
 from sesamo_jax.settings import SECTIONS, resolve, to_json
 from sesamo_jax.summary import format_report
@@ -63,6 +64,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default=[],
         metavar="A.B=VALUE",
         help="any field of the configuration, e.g. target.beta=2.0",
+    )
+    parser.add_argument(
+        "--devices", type=int, help="that train together, of each process; default 1"
+    )
+    parser.add_argument("--processes", type=int, help="that train together, if several")
+    parser.add_argument("--process", type=int, metavar="I", help="which this one is")
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 is")
+    parser.add_argument(
+        "--wait", type=int, default=Group().wait, help="seconds for other processes"
     )
     parser.add_argument(
         "--list", action="store_true", help="show targets, presets and fields, and exit"
@@ -127,13 +137,18 @@ def main() -> None:
             options.seeds,
         )
         output = options.output or default_output(run)
-        metrics = execute(run, output, options.resume)
+        join(
+            Group(options.coordinator, options.processes, options.process, options.wait)
+        )
+        metrics = execute(run, output, options.resume, options.devices)
     except Stopped as stop:
         fail(str(stop), 1)
     except ValueError as error:
         fail(str(error), 2)
     except OSError as error:
         fail(f"{error}; what was saved is in {output}, --resume continues it", 1)
+    if not is_first():
+        return
     print(format_report(metrics))
     print(f"\nfiles: {output}")
 

@@ -93,8 +93,9 @@ class Placement:
         if self.mesh is None:
             jitted = jax.jit(chunk, donate_argnums=0)
             return jitted.lower(states, *arguments).compile()
-        shardings = self._sharding(PartitionSpec(SEEDS)), self._sharding(
-            PartitionSpec()
+        shardings = (
+            self._sharding(PartitionSpec(SEEDS)),
+            self._sharding(PartitionSpec()),
         )
         jitted = jax.jit(chunk, donate_argnums=0, out_shardings=shardings)
         with jax.set_mesh(self.mesh):
