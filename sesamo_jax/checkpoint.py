@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
 from sesamo_jax.core import Params
@@ -64,7 +66,7 @@ class Checkpoints:
         step = int(states.step[0])
         if step == self._manager.latest_step():
             return
-        tree = {"states": _without_key(states), "seconds": seconds}
+        tree = {"states": _on_host(states), "seconds": seconds}
         try:
             self._manager.save(step, args=ocp.args.StandardSave(tree))
         except ValueError as error:  # tensorstore's word for a full disk
@@ -82,11 +84,11 @@ class Checkpoints:
 
     def _restore(self, like: TrainState) -> tuple[TrainState, dict[str, float]]:
         seconds = {"wall": 0.0, "compile": 0.0}
-        tree = {"states": _without_key(like), "seconds": seconds}
+        tree = {"states": _on_host(like), "seconds": seconds}
         restored = self._manager.restore(
             self._manager.latest_step(), args=ocp.args.StandardRestore(tree)
         )
-        states = TrainState(**restored["states"])
+        states = TrainState(**jax.tree.map(jnp.asarray, restored["states"]))
         key = jax.random.wrap_key_data(states.key)
         return states._replace(key=key), restored["seconds"]
 
@@ -95,8 +97,10 @@ class Checkpoints:
         on_first(lambda: self._manager.close())
 
 
-def _without_key(states: TrainState) -> dict[str, Any]:
-    return states._replace(key=jax.random.key_data(states.key))._asdict()
+def _on_host(states: TrainState) -> dict[str, Any]:
+    """Return states as NumPy arrays, which know no devices, with the keys' data."""
+    plain = states._replace(key=jax.random.key_data(states.key))
+    return jax.tree.map(np.asarray, plain._asdict())
 
 
 def save(path: str | Path, params: Params) -> None:

@@ -104,7 +104,18 @@ class Placement:
     def _put(self, tree: Any, spec: PartitionSpec) -> Any:
         if self.mesh is None:
             return tree
-        return jax.device_put(tree, self._sharding(spec))
+        sharding = self._sharding(spec)
+
+        def put(leaf: Any) -> Any:
+            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                return jax.random.wrap_key_data(put(jax.random.key_data(leaf)))
+            # Unlike `device_put`, also onto devices of other processes.
+            whole = np.asarray(leaf)
+            return jax.make_array_from_callback(
+                whole.shape, sharding, lambda index: whole[index]
+            )
+
+        return jax.tree.map(put, tree)
 
     def _sharding(self, spec: PartitionSpec) -> NamedSharding:
         assert self.mesh is not None
