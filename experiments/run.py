@@ -39,7 +39,8 @@ class Parser(argparse.ArgumentParser):
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line and leave."""
-    print(f"run.py: {' '.join(message.split())}", file=sys.stderr)
+    script = Path(sys.argv[0]).name
+    print(f"{script}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -87,12 +88,22 @@ def settings(options: argparse.Namespace) -> dict[str, str]:
         for flag, (name, _) in FLAGS.items()
     }
     values = {name: value for name, value in values.items() if value is not None}
-    for assignment in options.set:
-        name, equals, value = assignment.partition("=")
+    return values | dict(assignments("--set", options.set))
+
+
+def assignments(flag: str, texts: list[str]) -> list[tuple[str, str]]:
+    """Return the names and values of A.B=VALUE.
+
+    Raises:
+        ValueError: for another form.
+    """
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"--set {assignment!r} must have the form a.b=value")
-        values[name] = value
-    return values
+            raise ValueError(f"{flag} {text!r} must have the form a.b=value")
+        pairs.append((name, value))
+    return pairs
 
 
 def show_list() -> None:
