@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
@@ -68,7 +69,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="A.B=V,W",
-        help="values of a field; separated by ; where they hold commas, as in 8,8;16,16",
+        help="values of a field; with ; between them where they hold commas: 8,8;16,16",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="A.B=VALUE", help="of all points"
@@ -184,6 +185,9 @@ def executor(options: argparse.Namespace) -> Any:
     if options.executor == "slurm":
         settings.setdefault("slurm_array_parallelism", options.parallel)
     try:
+        with TemporaryDirectory() as trial:  # before its own folder is made
+            found = submitit.AutoExecutor(trial, options.executor)
+            found.update_parameters(**settings)
         found = submitit.AutoExecutor(options.output / "jobs", options.executor)
         found.update_parameters(**settings)
     except (NameError, RuntimeError, TypeError) as error:  # of names, a queue, types
