@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import submitit  # here: it keeps for good the streams that it finds when imported
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "experiments" / "sweep.py"
@@ -127,7 +128,9 @@ def test_a_preempted_point_is_queued_again(experiment, tmp_path):
     sweep = experiment("sweep")
     options = sweep.parse([*TINY, *MODES, "--output", str(tmp_path)])
     point = sweep.points(options)[0]
-    assert point.checkpoint().function == point
+    queued = point.checkpoint()
+    assert isinstance(queued, submitit.helpers.DelayedSubmission)
+    assert queued.function == point
 
 
 def test_local_jobs_fill_the_table_and_a_second_call_only_reads_them(main, tmp_path):
