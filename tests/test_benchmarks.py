@@ -1,0 +1,215 @@
+"""The benchmarks: our side of the clock, the search for thresholds, and the tables."""
+
+import numpy as np
+import pytest
+
+from sesamo_jax import estimators
+
+TINY = {
+    "training.steps": 6,
+    "training.batch_size": 16,
+    "flow.couplings": 1,
+    "method": "realnvp",
+}
+
+
+@pytest.fixture(scope="module")
+def ours(experiment):
+    return experiment("benchmarks.ours")
+
+
+def test_a_training_stops_at_its_last_step_and_counts_what_it_drew(ours):
+    found = ours.train(
+        target="gmm",
+        settings=TINY,
+        seed=0,
+        seconds=60.0,
+        stop=0.999,
+        every=4,
+        samples=50,
+    )
+    assert [point["step"] for point in found["points"]] == [4, 6]
+    assert [point["drawn"] for point in found["points"]] == [64, 96]
+    seconds = [point["seconds"] for point in found["points"]]
+    assert 0 < seconds[0] < seconds[1]
+    assert found["compile_seconds"] > seconds[1]
+    assert 0 < found["points"][-1]["ess"] <= 1
+    assert found["exact_log_z"] == pytest.approx(3.91732, abs=1e-5)
+
+
+@pytest.mark.parametrize(("seconds", "stop"), [(60.0, 1e-9), (1e-9, 0.999)])
+def test_a_training_stops_at_its_threshold_or_budget(ours, seconds, stop):
+    found = ours.train(
+        target="gmm",
+        settings=TINY,
+        seed=0,
+        seconds=seconds,
+        stop=stop,
+        every=2,
+        samples=50,
+    )
+    assert [point["step"] for point in found["points"]] == [2]
+
+
+def test_the_judge_knows_a_perfect_model(ours, key):
+    """Far from its cell's border the untrained base is exact for one Gaussian."""
+    settings = {"target.radius": 1e-6, "method": "realnvp", "base.variance": 1.0}
+    sampler = ours.build("gmm", settings=settings)
+    judge = ours.build_judge(sampler, 3000)  # more than are evaluated at once
+    found = judge(sampler.model.init(key), key)
+    assert found["ess"] == pytest.approx(1, abs=1e-4)
+    assert found["log_z"] == pytest.approx(3.91732, abs=1e-4)
+
+
+def test_step_goes_on_with_the_kept_training(ours):
+    job = {"target": "gmm", "preset": "default", "settings": TINY, "count": 3}
+    first, again = ours.steps(**job), ours.steps(**job)
+    assert first["compile_seconds"] == again["compile_seconds"] > 0
+    assert again["seconds"] > 0
+    (kept,) = ours._KEPT.values()
+    assert kept["states"].step[0] == 6
+
+
+def test_draw_counts_samples(ours):
+    assert ours.draw(target="gmm", preset="smoke", exact=False, size=10, calls=2) > 0
+
+
+def test_weights_are_weighed_by_the_package_estimators(experiment, rng):
+    weighing = experiment("benchmarks.weighing")
+    log_w = rng.normal(size=100)
+    found = weighing.weigh(log_w)
+    assert found["ess"] == estimators.ess(log_w).mean
+    assert found["log_z_error"] == estimators.log_z(log_w).error
+    assert weighing.weigh(np.full(3, -np.inf))["ess"] is None
+
+
+def curve(who, seed, *levels):
+    points = [
+        {"seconds": 2.0 * i, "drawn": 100 * i, "ess": ess, "leak": 0.0}
+        | {"log_z": 1.0, "log_z_error": 0.1}
+        for i, ess in enumerate(levels, start=1)
+    ]
+    return {"who": who, "seed": seed, "points": points, "compile_seconds": 1.0}
+
+
+def test_thresholds_are_found_and_never_extrapolated(experiment):
+    study = experiment("benchmarks.time_to_ess")
+    runs = [
+        curve("ours", 0, None, 0.95, 0.993, 0.97),
+        curve("peer", 0, 0.1, 0.2, 0.3, 0.92),
+        curve("ours", 1, 0.95),
+        curve("peer", 1, 0.3, 0.4),
+    ]
+    assert study.first_reaching(runs[0]["points"], 0.99)["seconds"] == 6
+    assert study.first_reaching(runs[0]["points"], 0.999) is None
+    # the second seed of the peer reached nothing
+    assert study.ratios(runs, 0.9, "seconds") == [2.0]
+    assert study.ratios(runs, 0.9, "drawn") == [2.0]
+    assert study.ratios(runs, 0.99, "seconds") == []
+
+
+def part(experiment, **content):
+    described = experiment("benchmarks.machine").machine()
+    return {"machine": described, "took_seconds": 1.0, **content}
+
+
+@pytest.fixture
+def results(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment("benchmarks.records"), "RESULTS", tmp_path)
+    return tmp_path
+
+
+def test_tables_say_what_was_reached_by_how_many(experiment, results):
+    tables = experiment("benchmarks.tables")
+    assert tables.time_to_ess() == tables.MISSING
+    runs = [
+        curve("ours", 0, 0.95, 0.993),
+        curve("peer", 0, 0.2, 0.95),
+        curve("ours", 1, 0.95, 0.98),
+        curve("peer", 1, 0.2, 0.91),
+    ]
+    content = part(experiment, thresholds=[0.9, 0.99, 0.999], runs=runs)
+    experiment("benchmarks.records").write_part("time_to_ess_hubbard", content)
+    rows = tables.time_to_ess().splitlines()[2:]
+    assert rows[0].startswith("| `hubbard` | 0.9 | 2 | 4 | 2 | 0.1 | 0.2 | 2 |")
+    assert "1 of 2 seeds: 4 | not reached |" in rows[1]
+    assert rows[2].count("not reached") == 4
+    assert "0.9865 (0.98-0.993)" in tables.ends()
+    assert "`time_to_ess_hubbard`" in tables.machines()
+    figure = experiment("benchmarks.figures").ess_time(tables.trainings())
+    assert len(figure.axes) == 1
+
+
+def test_goals_are_judged_by_their_medians(experiment, results):
+    seconds = {
+        "peer": [3.0, 3.0, 4.0],
+        "paper": [2.0, 3.0, 5.0],
+        "default, same batch": [2.0, 2.5, 5.0],
+        "default": [0.1, 0.1, 0.1],
+    }
+    compiled = dict.fromkeys(seconds, 1.0)
+    steps = {"seconds": seconds, "compile_seconds": compiled}
+    single = {"seconds": 10.0, "train_seconds": 5.0, "compile_seconds": 2.0}
+    joint = {**single, "seconds": 18.0}
+    program = {"joint": joint, "singles": [single, single]}
+    write = experiment("benchmarks.records").write_part
+    targets = {"gmm": steps, "hubbard": steps}
+    write("step", part(experiment, targets=targets))
+    targets = {"gmm": program, "hubbard": program}
+    write("ensemble", part(experiment, seeds=2, targets=targets))
+    text = experiment("benchmarks.goals").table()
+    assert "a step of the paper's sizes | at least 1 | 1 (0.8-1.5) | yes |" in text
+    assert "our networks, same batch | at least 1.5 | 1.2 (0.8-1.5) | no |" in text
+    assert "ten programs | at most 0.8 | 0.9 | no |" in text
+    assert "time | at least 20 | not measured |" in text
+    tables = experiment("benchmarks.tables")
+    assert "| `gmm` | 18.0 | 20.0 | 0.9 |" in tables.ensemble()
+    assert "| `gmm` | ours, default | 100 | 30 (30-40) | 1.0 |" in tables.step()
+
+
+def test_a_worker_answers_and_reports_errors_in_one_sentence(experiment):
+    with experiment("benchmarks.workers").Worker("ours") as worker:
+        with pytest.raises(RuntimeError, match="unknown target 'gm'; nearest: gmm"):
+            worker.ask("train_seeds", target="gm", seeds=[0], steps=1)
+        with pytest.raises(RuntimeError, match="could not 'no'"):
+            worker.ask("no")
+        worker.process.kill()
+        worker.process.wait()
+        with pytest.raises(RuntimeError, match="ended with code -9 before"):
+            worker.ask("train_seeds", target="gmm", seeds=[0], steps=1)
+
+
+def test_environments_are_checked_before_work(experiment, tmp_path):
+    environments = experiment("benchmarks.environments")
+    assert environments.requirement("sesamo") == "sesamo==1.0.0"
+    with pytest.raises(ValueError, match="no 'torchy'"):
+        environments.requirement("torchy")
+    with pytest.raises(ValueError, match=r"cannot import sesamo: install it with"):
+        environments.peer_python("sesamo", tmp_path / "python", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--only", "nothing"], "no part has nothing in its name: see --list"),
+        (["--repeats", "0"], "--repeats 0 must be at least 1"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(experiment, capsys, words, message):
+    with pytest.raises(SystemExit) as stop:
+        experiment("benchmarks.run").parse(words)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_parts_are_listed_in_order_and_finished_ones_skipped(
+    experiment, results, monkeypatch, capsys
+):
+    run = experiment("benchmarks.run")
+    names = run.parse([]).chosen
+    assert names[:2] == ["step", "sampling"]
+    assert "time_to_ess_phi4_aligned" in names
+    experiment("benchmarks.records").write_part("step", part(experiment, targets={}))
+    monkeypatch.setattr("sys.argv", ["run.py", "--list", "--only", "step"])
+    run.main()
+    assert capsys.readouterr().out == "step (done)\n"
