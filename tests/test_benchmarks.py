@@ -167,6 +167,62 @@ def test_goals_are_judged_by_their_medians(experiment, results):
     assert "| `gmm` | ours, default | 100 | 30 (30-40) | 1.0 |" in tables.step()
 
 
+def test_pieces_of_a_step_are_counted(experiment, monkeypatch):
+    peaks = experiment("benchmarks.peaks")
+    monkeypatch.setattr(peaks, "SECONDS", 1e-3)
+    monkeypatch.setattr(peaks, "MATRIX", 64)
+    monkeypatch.setattr(peaks, "VECTOR", 1000)
+    found = peaks.profile(target="gmm", preset="default", settings=TINY, repeats=2)
+    assert found["dtype"] == "float32"
+    assert found["peak_flops"] > 0
+    assert found["peak_bytes"] > 0
+    pieces = found["pieces"]
+    assert pieces["step"]["flops"] > pieces["loss"]["flops"] > 0
+    tables = experiment("benchmarks.profile_tables")
+    part = {"steps": {"gmm, tiny": found}}
+    assert "| gmm, tiny | float32 | 16 |" in tables.peaks(part)
+    assert tables.pieces(part).count("gmm, tiny") == 1
+
+
+def test_growth_is_a_power_of_the_size(experiment):
+    growth = experiment("benchmarks.growth")
+    assert growth.exponent([1, 2, 4], [9.0, 1.0, 4.0]) == pytest.approx(2)
+    rows = [
+        {"size": size, "seconds": [size * 1e-3], "compile_seconds": 1.0}
+        for size in (16, 64)
+    ]
+    text = experiment("benchmarks.profile_tables").growth({"series": {"volume": rows}})
+    assert "| `phi4_real`, volume | V = 64 | 64 | 1.0 | 1.00 |" in text
+
+
+def test_compilation_is_listed_by_depth_and_seeds(experiment):
+    part = {
+        "couplings": [{"couplings": 2, "seconds": [1.0, 2.0, 4.0]}],
+        "seeds": [{"seeds": 10, "seconds": [3.0]}],
+    }
+    text = experiment("benchmarks.profile_tables").compilation(part)
+    assert "| couplings | 2: 2 (1-4) |" in text
+    assert "| seeds | 10: 3 |" in text
+
+
+def test_effective_samples_are_the_variance_over_the_squared_error(experiment, rng):
+    weighing = experiment("benchmarks.weighing")
+    values = rng.normal(size=1000)
+    assert weighing.effective_samples(values, np.zeros(1000)) == pytest.approx(1000)
+    # weights that ignore half of the samples leave half
+    log_w = np.where(np.arange(1000) < 500, 0.0, -np.inf)
+    assert weighing.effective_samples(values, log_w) == pytest.approx(500)
+
+
+def test_training_counts_against_samples_on_the_lattice(experiment):
+    method = {"setup_seconds": 10.0, "train_seconds": 20.0, "sample_seconds": 2.0}
+    method |= {"modulus": 2.0, "modulus_error": 0.01, "effective": 40.0}
+    with_weights = {**method, "ess": 0.5, "log_z": 1.0, "log_z_error": 0.1}
+    methods = {"flow": with_weights, "bijx": with_weights, "hmc": method, "smc": method}
+    text = experiment("benchmarks.profile_tables").lattice({"methods": methods})
+    assert "| HMC | 10.0 | 20.0 | - | - | 2.000(10) | 20 | 600 | 1.14e+04 |" in text
+
+
 def test_a_worker_answers_and_reports_errors_in_one_sentence(experiment):
     with experiment("benchmarks.workers").Worker("ours") as worker:
         with pytest.raises(RuntimeError, match="unknown target 'gm'; nearest: gmm"):

@@ -177,15 +177,15 @@ def steps(*, system: str, count: int) -> dict[str, float]:
     return {"seconds": (time.perf_counter() - start) / count, "compile_seconds": 0.0}
 
 
-@torch.no_grad()
 def draw(*, system: str, size: int, calls: int) -> float:
     """Return samples a second, each with its log q, drawn `size` at a time."""
     model = _kept(system).model
-    model.sample_with_logprob(size)
-    start = time.perf_counter()
-    for _ in range(calls):
+    with torch.no_grad():
         model.sample_with_logprob(size)
-    return calls * size / (time.perf_counter() - start)
+        start = time.perf_counter()
+        for _ in range(calls):
+            model.sample_with_logprob(size)
+        return calls * size / (time.perf_counter() - start)
 
 
 def describe() -> dict[str, Any]:

@@ -19,7 +19,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from studies import ROOT
 
-from benchmarks import ensembles, tables, throughput, time_to_ess
+from benchmarks import (
+    compile_time,
+    ensembles,
+    growth,
+    lattice_samplers,
+    peaks,
+    tables,
+    throughput,
+    time_to_ess,
+)
 from benchmarks.environments import peer_python
 from benchmarks.machine import machine
 from benchmarks.records import read_part, write_part
@@ -33,6 +42,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="PART", help="parts named so")
     parser.add_argument(
         "--peer-python", type=Path, help="interpreter with sesamo; default .venv-peer"
+    )
+    parser.add_argument(
+        "--bijx-python", type=Path, help="interpreter with bijx; default .venv-bijx"
     )
     parser.add_argument("--repeats", type=int, default=5, help="turns or seeds")
     parser.add_argument(
@@ -62,6 +74,10 @@ def parts(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]
             known = worker.ask("describe")
         return {**measure(peer=peer, repeats=repeats), "peer": known}
 
+    def beside_bijx() -> dict[str, Any]:
+        bijx = peer_python("bijx", options.bijx_python, ROOT / ".venv-bijx")
+        return lattice_samplers.measure(bijx)
+
     trainings: dict[str, Callable[[], dict[str, Any]]] = {
         f"time_to_ess_{name}": partial(
             with_peer, partial(time_to_ess.measure, name=name)
@@ -73,6 +89,10 @@ def parts(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]
         "sampling": partial(with_peer, throughput.measure_sampling),
         **trainings,
         "ensemble": ensembles.measure,
+        "peak": partial(peaks.measure, repeats),
+        "compile": partial(compile_time.measure, repeats),
+        "growth": partial(growth.measure, repeats),
+        "lattice": beside_bijx,
     }
 
 

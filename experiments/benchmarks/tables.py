@@ -15,7 +15,7 @@ import studies
 from drawing import save_all
 from studies import ROOT, markdown
 
-from benchmarks import ensembles, figures, goals
+from benchmarks import ensembles, figures, goals, profile_tables
 from benchmarks.machine import Spread, spread
 from benchmarks.records import measured_parts, read_part
 from benchmarks.tasks import TASKS
@@ -213,6 +213,11 @@ TABLES = {
     "step": step,
     "sampling": sampling,
     "ensemble": ensemble,
+    "peaks": lambda: when_measured("peak", profile_tables.peaks),
+    "pieces": lambda: when_measured("peak", profile_tables.pieces),
+    "compilation": lambda: when_measured("compile", profile_tables.compilation),
+    "growth": lambda: when_measured("growth", profile_tables.growth),
+    "lattice": lambda: when_measured("lattice", profile_tables.lattice),
     "machines": machines,
 }
 

@@ -29,6 +29,19 @@ def weigh(log_w: np.ndarray) -> dict[str, float | None]:
     return out
 
 
+def effective_samples(values: np.ndarray, log_w: np.ndarray) -> float:
+    """Return the variance of a quantity over the squared error of its mean.
+
+    Args:
+        values: (n,).
+        log_w: log weights of the same samples, (n,).
+    """
+    reweighted = load_estimators().reweighted
+    mean, error = reweighted(values, log_w)
+    variance = reweighted((values - mean) ** 2, log_w).mean
+    return float(variance / error**2)
+
+
 @cache
 def load_estimators() -> ModuleType:
     """Return `sesamo_jax.estimators` without its package."""
