@@ -33,24 +33,22 @@ class Task:
     repeats: int | None = None
 
 
-LATTICE = {"target.shape": "8,8"}
+LATTICE: dict[str, Any] = {"target.shape": "8,8"}
+# Continuous flows take longer to judge than to train.
+JUDGED: dict[str, Any] = {"every": 40, "samples": 5000, "repeats": 1}
 TASKS = {
     "gmm": Task("gmm", peer="gmm", peer_seconds=60.0),
     "hubbard": Task("hubbard", peer="hubbard", peer_seconds=150.0),
     "phi4_real": Task(
-        "phi4_real",
-        LATTICE,
-        peer="phi4_real",
-        peer_seconds=120.0,
-        samples=10_000,
-        repeats=1,
+        "phi4_real", LATTICE, peer="phi4_real", peer_seconds=120.0, **JUDGED
     ),
     "phi4_aligned": Task(
         "phi4_complex",
         LATTICE | {"target.space": "aligned"},
         peer="phi4_aligned",
-        samples=10_000,
-        repeats=1,
+        **JUDGED,
     ),
-    "phi4_complex": Task("phi4_complex", LATTICE, samples=10_000, repeats=1),
+    "phi4_complex": Task("phi4_complex", LATTICE, **JUDGED),
 }
+# What a short measurement should have.
+FIRST = ("gmm", "hubbard")
