@@ -1,5 +1,7 @@
 """The benchmarks: our side of the clock, the search for thresholds, and the tables."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -37,18 +39,33 @@ def test_a_training_stops_at_its_last_step_and_counts_what_it_drew(ours):
     assert found["exact_log_z"] == pytest.approx(3.91732, abs=1e-5)
 
 
-@pytest.mark.parametrize(("seconds", "stop"), [(60.0, 1e-9), (1e-9, 0.999)])
-def test_a_training_stops_at_its_threshold_or_budget(ours, seconds, stop):
-    found = ours.train(
-        target="gmm",
-        settings=TINY,
-        seed=0,
-        seconds=seconds,
-        stop=stop,
-        every=2,
-        samples=50,
-    )
-    assert [point["step"] for point in found["points"]] == [2]
+@pytest.mark.parametrize(
+    ("limits", "steps"),
+    [
+        ({"steps": 6}, [4, 6]),  # the last turn is shorter
+        ({"stop": 0.8}, [4, 8, 12]),  # the first ESS is not finite, the third is above
+        ({"seconds": 5.0}, [4, 8]),
+    ],
+)
+def test_a_course_ends_at_its_last_step_threshold_or_budget(
+    experiment, monkeypatch, limits, steps
+):
+    clock = experiment("benchmarks.clock")
+    now, levels = [0.0], iter([None, 0.7, 0.9, 0.95])
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def advance(count):
+        now[0] += count  # a second a step
+
+    def judge(done):
+        now[0] += 100.0  # not on the clock
+        return {"ess": next(levels)}
+
+    limits = {"batch": 10, "every": 4, "seconds": 60.0, "stop": 0.999, **limits}
+    points = clock.follow(advance, judge, **limits)
+    assert [point["step"] for point in points] == steps
+    assert [point["seconds"] for point in points] == steps
+    assert [point["drawn"] for point in points] == [10 * step for step in steps]
 
 
 def test_the_judge_knows_a_perfect_model(ours, key):

@@ -53,8 +53,9 @@ def measure(peer: Path) -> dict[str, Any]:
 def flow(*, steps: int | None) -> dict[str, Any]:
     """Train the default flow and sample it, |M| weighed by the exact density."""
     settings = LATTICE if steps is None else {**LATTICE, "training.steps": steps}
-    target, config, trained = build(TARGET, settings=settings)
-    result = fit(trained, target, config, 1)
+    sampler = build(TARGET, settings=settings)
+    trained, target, config = sampler
+    result = fit(*sampler, 1)
     params = jax.tree.map(lambda leaf: leaf[0], result.params)
     model = trained.accurate or trained
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.clock import follow
 from benchmarks.serving import serve
 from benchmarks.weighing import weigh
 from sesamo_jax.config import Config
@@ -25,11 +26,11 @@ EVALUATED_AT_ONCE = 2000
 
 
 class Sampler(NamedTuple):
-    """A target, a complete configuration, and the model that it describes."""
+    """A model, its target, and the complete configuration that describes it."""
 
+    model: Model
     target: Target
     config: Config
-    model: Model
 
 
 def build(
@@ -41,7 +42,7 @@ def build(
         jax.config.update("jax_enable_x64", True)
     built = run.target.build(target)
     config = complete(run.config, built)
-    return Sampler(built, config, build_model(built, config))
+    return Sampler(build_model(built, config), built, config)
 
 
 def compile_chunk(
@@ -54,13 +55,9 @@ def compile_chunk(
     states = init_states(sampler.model, sampler.config, seeds)
     jax.block_until_ready(states)
     start = time.perf_counter()
-    chunk = jax.jit(build_chunk(*_model_first(sampler)), donate_argnums=0)
+    chunk = jax.jit(build_chunk(*sampler), donate_argnums=0)
     compiled = chunk.lower(states, jnp.int32(0)).compile()
     return compiled, states, time.perf_counter() - start
-
-
-def _model_first(sampler: Sampler) -> tuple[Model, Target, Config]:
-    return sampler.model, sampler.target, sampler.config
 
 
 def build_judge(
@@ -70,7 +67,7 @@ def build_judge(
 
     The density is that of the package's reports: exact where the preset's is.
     """
-    target, config, trained = sampler
+    trained, target, config = sampler
     model = trained.accurate or trained
     density = str(config.density)
     size = min(samples, EVALUATED_AT_ONCE)
@@ -105,7 +102,7 @@ def train(
     every: int,
     samples: int,
 ) -> dict[str, Any]:
-    """Train one seed and return its ESS along the way; the clock runs in steps only.
+    """Train one seed and return its course and the seconds of compilation.
 
     Args:
         target: its name.
@@ -117,26 +114,31 @@ def train(
         samples: of each.
     """
     sampler = build(target, settings=settings)
-    steps, batch = sampler.config.training.steps, sampler.config.training.batch_size
     chunk, states, compile_seconds = compile_chunk(sampler, [seed])
     judge = build_judge(sampler, samples)
     key = jax.random.fold_in(jax.random.key(1), seed)
-    points: list[dict[str, Any]] = []
-    done, spent, ess = 0, 0.0, 0.0
-    while done < steps and spent < seconds and not ess >= stop:
-        count = min(every, steps - done)
-        start = time.perf_counter()
+
+    def advance(count: int) -> None:
+        nonlocal states
         states, _ = jax.block_until_ready(chunk(states, jnp.int32(count)))
-        spent += time.perf_counter() - start
-        done += count
+
+    def judge_now(done: int) -> dict[str, float | None]:
         params = jax.tree.map(lambda leaf: leaf[0], states.params)
-        found = judge(params, jax.random.fold_in(key, done))
-        ess = found["ess"] or 0.0
-        points.append({"step": done, "drawn": done * batch, "seconds": spent, **found})
-    exact = sampler.target.exact.log_z
+        return judge(params, jax.random.fold_in(key, done))
+
+    training = sampler.config.training
+    points = follow(
+        advance,
+        judge_now,
+        batch=training.batch_size,
+        every=every,
+        seconds=seconds,
+        stop=stop,
+        steps=training.steps,
+    )
     return {
         "compile_seconds": compile_seconds,
-        "exact_log_z": exact,
+        "exact_log_z": sampler.target.exact.log_z,
         "points": points,
     }
 
@@ -212,7 +214,7 @@ def train_seeds(*, target: str, seeds: list[int], steps: int | None) -> dict[str
     """
     settings = {} if steps is None else {"training.steps": steps}
     sampler = build(target, settings=settings)
-    result = fit(*_model_first(sampler), seeds)
+    result = fit(*sampler, seeds)
     return {
         "compile_seconds": result.compile_seconds,
         "train_seconds": result.wall_seconds,

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from benchmarks.ours import build, init_states
+from benchmarks.ours import Sampler, build
 from benchmarks.serving import serve
 from benchmarks.workers import Worker
 from sesamo_jax.density import log_q
 from sesamo_jax.loss import batch_loss, penalty_amplitude
 from sesamo_jax.optim import build_optimizer
+from sesamo_jax.train import init_states
 
 # By name: target, preset and settings over it.
 STEPS = {
@@ -76,20 +77,20 @@ def profile(
     }
 
 
-def programs(sampler: Any) -> dict[str, tuple[Callable, tuple]]:
+def programs(sampler: Sampler) -> dict[str, tuple[Callable, tuple]]:
     """Return the pieces of a step by name, each with its arguments.
 
     They contain each other: the loss draws samples, takes their action and, with the
     path gradient, their density anew; the step takes the loss with its gradient.
     """
-    target, config, model = sampler
+    model, target, config = sampler
     training = config.training
     states = init_states(model, config, [0])
     params = jax.tree.map(lambda leaf: leaf[0], states.params)
     opt_state = jax.tree.map(lambda leaf: leaf[0], states.opt_state)
     key = jax.random.key(0)
     optimizer = build_optimizer(training)
-    loss = partial(batch_loss, model, target, config)
+    loss = partial(batch_loss, *sampler)
     gradient = jax.value_and_grad(loss, has_aux=True)
     amplitude = penalty_amplitude(config, jnp.int32(0))
 

@@ -32,6 +32,7 @@ from sesamo.models import (
     ZNRegularization,
 )
 
+from benchmarks.clock import follow
 from benchmarks.serving import serve
 from benchmarks.weighing import weigh
 
@@ -115,13 +116,14 @@ class Training:
         self.loss = StochmodLoss()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
 
-    def step(self) -> None:
-        """Take one step of the optimiser."""
-        self.optimizer.zero_grad()
-        drawn = self.model.sample_for_training(BATCH)
-        loss = self.loss(self.action(drawn[0]), *drawn[1:]).mean()
-        loss.backward()
-        self.optimizer.step()
+    def advance(self, steps: int) -> None:
+        """Take steps of the optimiser."""
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            drawn = self.model.sample_for_training(BATCH)
+            loss = self.loss(self.action(drawn[0]), *drawn[1:]).mean()
+            loss.backward()
+            self.optimizer.step()
 
     @torch.no_grad()
     def judge(self, samples: int) -> dict[str, float | None]:
@@ -146,25 +148,21 @@ def train(
 ) -> dict[str, Any]:
     """Train one seed and return its ESS along the way, as `ours.train` does."""
     training = Training(system, seed)
-    points: list[dict[str, Any]] = []
-    done, spent, ess = 0, 0.0, 0.0
-    while spent < seconds and not ess >= stop:
-        start = time.perf_counter()
-        for _ in range(every):
-            training.step()
-        spent += time.perf_counter() - start
-        done += every
-        found = training.judge(samples)
-        ess = found["ess"] or 0.0
-        points.append({"step": done, "drawn": done * BATCH, "seconds": spent, **found})
+    points = follow(
+        training.advance,
+        lambda _: training.judge(samples),
+        batch=BATCH,
+        every=every,
+        seconds=seconds,
+        stop=stop,
+    )
     return {"compile_seconds": 0.0, "points": points}
 
 
 @cache
 def _kept(system: str) -> Training:
     training = Training(system, 0)
-    for _ in range(2):
-        training.step()
+    training.advance(2)
     return training
 
 
@@ -172,8 +170,7 @@ def steps(*, system: str, count: int) -> dict[str, float]:
     """Return seconds a training step, the mean over `count`; the model is kept."""
     training = _kept(system)
     start = time.perf_counter()
-    for _ in range(count):
-        training.step()
+    training.advance(count)
     return {"seconds": (time.perf_counter() - start) / count, "compile_seconds": 0.0}
 
 
