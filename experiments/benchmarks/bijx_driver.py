@@ -8,7 +8,6 @@ warm-up and a cosine to zero, clipped gradients, and our batch.
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import bijx
@@ -26,6 +25,7 @@ KAPPA, LAMBDA = 0.3, 0.022
 BATCH, LEARNING_RATE, CLIP_NORM = 256, 3e-3, 1.0
 INTEGRATION_STEP = 0.1
 AT_ONCE = 2000
+TRIED = 5  # steps, to learn how long one takes
 
 
 def action(x: jax.Array) -> jax.Array:
@@ -54,38 +54,32 @@ def flow(*, seconds: float, samples: int) -> dict[str, Any]:
         x, log_q = draw(params, key, BATCH)
         return bijx.reverse_dkl(-action(x), log_q)
 
-    def stepper(steps: int) -> tuple[optax.GradientTransformation, Callable]:
-        rate = optax.warmup_cosine_decay_schedule(
-            0.0, LEARNING_RATE, max(1, steps // 20), steps
-        )
-        clip = optax.clip_by_global_norm(CLIP_NORM)
-        optimizer = optax.chain(clip, optax.adam(rate))
+    @jax.jit
+    def step(params: Any, state: Any, key: jax.Array, rate: float) -> tuple[Any, Any]:
+        grads = jax.grad(loss)(params, key)
+        updates, state = optimizer.update(grads, state, params)
+        return jax.tree.map(lambda p, u: p - rate * u, params, updates), state
 
-        @jax.jit
-        def step(params: Any, state: Any, key: jax.Array) -> tuple[Any, Any]:
-            grads = jax.grad(loss)(params, key)
-            updates, state = optimizer.update(grads, state, params)
-            return optax.apply_updates(params, updates), state
-
-        return optimizer, step
-
-    # A first program tells how many steps the seconds hold, which the schedule needs.
-    keys = jax.random.split(jax.random.key(0), 6)
-    start = time.perf_counter()
-    optimizer, step = stepper(1000)
-    jax.block_until_ready(step(params, optimizer.init(params), keys[0]))
-    compile_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    for key in keys[1:]:
-        jax.block_until_ready(step(params, optimizer.init(params), key))
-    steps = max(2, round(5 * seconds / (time.perf_counter() - start)))
-
-    optimizer, step = stepper(steps)
+    clip = optax.clip_by_global_norm(CLIP_NORM)
+    optimizer = optax.chain(clip, optax.scale_by_adam())
     state = optimizer.init(params)
-    jax.block_until_ready(step(params, state, keys[0]))
     start = time.perf_counter()
-    for key in jax.random.split(jax.random.key(1), steps):
-        params, state = step(params, state, key)
+    jax.block_until_ready(step(params, state, jax.random.key(0), np.float32(0)))
+    compile_seconds = time.perf_counter() - start
+
+    # The schedule needs to know how many steps the seconds hold.
+    start = time.perf_counter()
+    for seed in range(TRIED):
+        jax.block_until_ready(step(params, state, jax.random.key(seed), np.float32(0)))
+    steps = max(2, round(TRIED * seconds / (time.perf_counter() - start)))
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, LEARNING_RATE, max(1, steps // 20), steps
+    )
+    rates = np.asarray(jax.vmap(schedule)(jnp.arange(steps)))
+    keys = jax.random.split(jax.random.key(1), steps)
+    start = time.perf_counter()
+    for key, rate in zip(keys, rates, strict=True):
+        params, state = step(params, state, key, rate)
     jax.block_until_ready(params)
     train_seconds = time.perf_counter() - start
 
