@@ -10,6 +10,11 @@ from typing import Any, NamedTuple
 from sesamo_jax.results import environment
 
 
+def short(value: float, digits: int = 3) -> str:
+    """Return a number in so many digits, as 1400 and not as 1.4e+03."""
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
 class Spread(NamedTuple):
     """A median and the extremes around it."""
 
@@ -19,7 +24,7 @@ class Spread(NamedTuple):
 
     def text(self, digits: int = 3) -> str:
         """Return `median (low-high)`, or the median alone where all are the same."""
-        median, low, high = (f"{value:.{digits}g}" for value in self)
+        median, low, high = (short(value, digits) for value in self)
         return median if low == high else f"{median} ({low}-{high})"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from studies import markdown
 
 from benchmarks.growth import SERIES, exponent
-from benchmarks.machine import Spread, spread
+from benchmarks.machine import Spread, short, spread
 from sesamo_jax.summary import value_error
 
 # Samples are asked for after so many seconds, set-up and training included.
@@ -29,10 +29,10 @@ def peaks(part: dict[str, Any]) -> str:
                 name,
                 found["dtype"],
                 str(found["batch_size"]),
-                f"{1e3 * step['seconds']:.3g}",
-                f"{1e-9 * flops:.3g} of {1e-9 * found['peak_flops']:.3g}",
+                short(1e3 * step["seconds"]),
+                f"{short(1e-9 * flops)} of {short(1e-9 * found['peak_flops'])}",
                 f"{flops / found['peak_flops']:.0%}",
-                f"{1e-9 * moved:.3g} of {1e-9 * found['peak_bytes']:.3g}",
+                f"{short(1e-9 * moved)} of {short(1e-9 * found['peak_bytes'])}",
                 f"{moved / found['peak_bytes']:.0%}",
             ]
         )
@@ -44,7 +44,7 @@ def pieces(part: dict[str, Any]) -> str:
     """Return the milliseconds of the pieces of a step, each compiled apart."""
     names = list(next(iter(part["steps"].values()))["pieces"])
     rows = [
-        [name, *(f"{1e3 * found['pieces'][piece]['seconds']:.3g}" for piece in names)]
+        [name, *(short(1e3 * found["pieces"][piece]["seconds"]) for piece in names)]
         for name, found in part["steps"].items()
     ]
     return markdown(["step", *(f"{piece}, ms" for piece in names)], rows)
@@ -90,7 +90,7 @@ def lattice(part: dict[str, Any]) -> str:
         found = part["methods"][name]
         rate = found["effective"] / found["sample_seconds"]
         before = found["setup_seconds"] + found["train_seconds"]
-        after = [f"{max(0.0, seconds - before) * rate:.3g}" for seconds in AFTER]
+        after = [short(max(0.0, seconds - before) * rate) for seconds in AFTER]
         ess, log_z = found.get("ess"), found.get("log_z")
         rows.append(
             [
@@ -100,7 +100,7 @@ def lattice(part: dict[str, Any]) -> str:
                 f"{ess:.4f}" if ess is not None else "-",
                 value_error(log_z, found.get("log_z_error")),
                 value_error(found["modulus"], found["modulus_error"]),
-                f"{rate:.3g}",
+                short(rate),
                 *after,
             ]
         )
