@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sesamo_jax import estimators
+from sesamo_jax.settings import resolve
 
 TINY = {
     "training.steps": 6,
@@ -210,6 +211,21 @@ def test_growth_is_a_power_of_the_size(experiment):
     ]
     text = experiment("benchmarks.profile_tables").growth({"series": {"volume": rows}})
     assert "| `phi4_real`, volume | V = 64 | 64 | 1.0 | 1.00 |" in text
+
+
+def test_all_settings_are_known_and_give_the_named_sizes(experiment):
+    series = experiment("benchmarks.growth").SERIES
+    for name, (target, _, settings) in series.items():
+        for size, values in settings.items():
+            run = resolve(target, settings=values)
+            built = run.target.build(target)
+            batch = run.config.training.batch_size
+            volume, order = np.prod(built.event_shape), built.symmetry.order
+            assert size == {"volume": volume, "batch": batch}.get(name, order)
+    for task in experiment("benchmarks.tasks").TASKS.values():
+        assert resolve(task.target, settings=task.settings).target.build("known")
+    for target, preset, settings in experiment("benchmarks.peaks").STEPS.values():
+        assert resolve(target, preset, settings).target.build("known")
 
 
 def test_compilation_is_listed_by_depth_and_seeds(experiment):

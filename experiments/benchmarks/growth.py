@@ -41,10 +41,7 @@ SERIES = {
     "sign flips": Series(
         "hubbard",
         "|G|",
-        {
-            2**sites: {"target.lattice": "ring", "target.extents": sites}
-            for sites in (2, 4, 6)
-        },
+        {2**sites: {"target.extents": str(sites)} for sites in (2, 4, 6)},
     ),
 }
 
