@@ -303,3 +303,22 @@ def test_parts_are_listed_in_order_and_finished_ones_skipped(
     monkeypatch.setattr("sys.argv", ["run.py", "--list", "--only", "step"])
     run.main()
     assert capsys.readouterr().out == "step (done)\n"
+
+
+def test_a_part_is_written_with_its_machine_or_fails_in_one_sentence(
+    experiment, results, monkeypatch
+):
+    def broken():
+        raise RuntimeError("benchmarks.ours ended")
+
+    run = experiment("benchmarks.run")
+    measures = {"step": lambda: {"targets": {}}, "growth": broken}
+    monkeypatch.setattr(run, "parts", lambda _: measures)
+    monkeypatch.setattr(run.tables, "main", lambda: None)
+    monkeypatch.setattr("sys.argv", ["run.py"])
+    with pytest.raises(SystemExit, match=r"^run.py: benchmarks.ours ended$"):
+        run.main()
+    read = experiment("benchmarks.records").read_part
+    assert read("step")["machine"]["processor"]
+    assert read("step")["took_seconds"] >= 0
+    assert read("growth") is None

@@ -114,7 +114,7 @@ def main() -> None:
         start, described = time.monotonic(), machine()
         try:
             found = parts(options)[name]()
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             sys.exit(f"run.py: {error}")
         seconds = time.monotonic() - start
         write_part(name, {"machine": described, "took_seconds": seconds, **found})
