@@ -7,7 +7,7 @@ missing are left out.
 from collections.abc import Callable
 
 import numpy as np
-from drawing import FLOW, HMC, LINE, OTHER, row_of_panels, save_all
+from drawing import FLOW, HMC, LINE, OTHER, plain_numbers, row_of_panels, save_all
 from hubbard import BETAS, COST_SIZES, COUPLINGS
 from hubbard_results import Run, mean_error, metrics, step_seconds, trace
 from matplotlib.axes import Axes
@@ -80,6 +80,7 @@ def coupling_figure() -> Figure:
     right.set(ylabel="antiferromagnetic sectors", ylim=(0, 0.2))
     for panel in (left, middle, right):
         panel.set(xlabel="U", xscale="log")
+        plain_numbers(panel.xaxis, list(COUPLINGS))
     left.legend(fontsize=8)
     return figure
 
@@ -120,8 +121,11 @@ def cost_figure() -> Figure:
         if sites == 8:
             panels[1].plot(slices, step_seconds(run), "o", color=FLOW)
     titles = "sites, at 32 slices", "slices, at 8 sites"
-    for panel, title in zip(panels, titles, strict=True):
+    sizes = [4, 8, 16, 32], [8, 16, 32, 64, 128]
+    for panel, title, values in zip(panels, titles, sizes, strict=True):
         panel.set(xlabel=title, xscale="log", yscale="log")
+        plain_numbers(panel.xaxis, values)
+        plain_numbers(panel.yaxis)
     panels[0].set_ylabel("seconds a step of 128")
     return figure
 

@@ -7,7 +7,16 @@
 from collections.abc import Callable
 
 import numpy as np
-from drawing import FLOW, HMC, LINE, OTHER, histories, row_of_panels, save_all
+from drawing import (
+    FLOW,
+    HMC,
+    LINE,
+    OTHER,
+    histories,
+    plain_numbers,
+    row_of_panels,
+    save_all,
+)
 from matplotlib.figure import Figure
 from phi4_results import (
     ALPHAS,
@@ -171,7 +180,9 @@ def scaling_figure() -> Figure:
     titles = ("seconds a step of 64", "peak memory, GiB", "ESS after 200 steps of 64")
     for panel, title in zip(panels, titles, strict=True):
         panel.set(xlabel="sites", title=title, xscale="log")
+        plain_numbers(panel.xaxis, [64, 144, 256, 576, 1024])
     panels[0].set_yscale("log")
+    plain_numbers(panels[0].yaxis)
     if panels[0].lines:
         panels[0].legend()
     return figure

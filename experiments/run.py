@@ -10,6 +10,7 @@ from sesamo_jax.config import GRADIENTS, METHODS, OBJECTIVES, Run
 from sesamo_jax.density import DENSITIES
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.presets import PRESETS
+from sesamo_jax.processes import Group, is_first, join
 from sesamo_jax.runs import Stopped, execute
 from sesamo_jax.settings import SECTIONS, resolve, to_json
 from sesamo_jax.summary import format_report
@@ -38,7 +39,8 @@ class Parser(argparse.ArgumentParser):
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line and leave."""
-    print(f"run.py: {' '.join(message.split())}", file=sys.stderr)
+    script = Path(sys.argv[0]).name
+    print(f"{script}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -65,6 +67,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="any field of the configuration, e.g. target.beta=2.0",
     )
     parser.add_argument(
+        "--devices", type=int, help="that train together, of each process; default 1"
+    )
+    parser.add_argument("--processes", type=int, help="that train together, if several")
+    parser.add_argument("--process", type=int, metavar="I", help="which this one is")
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 is")
+    parser.add_argument(
+        "--wait", type=int, default=Group().wait, help="seconds for other processes"
+    )
+    parser.add_argument(
         "--list", action="store_true", help="show targets, presets and fields, and exit"
     )
     return parser.parse_args(arguments)
@@ -77,12 +88,22 @@ def settings(options: argparse.Namespace) -> dict[str, str]:
         for flag, (name, _) in FLAGS.items()
     }
     values = {name: value for name, value in values.items() if value is not None}
-    for assignment in options.set:
-        name, equals, value = assignment.partition("=")
+    return values | dict(assignments("--set", options.set))
+
+
+def assignments(flag: str, texts: list[str]) -> list[tuple[str, str]]:
+    """Return the names and values of A.B=VALUE.
+
+    Raises:
+        ValueError: for another form.
+    """
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"--set {assignment!r} must have the form a.b=value")
-        values[name] = value
-    return values
+            raise ValueError(f"{flag} {text!r} must have the form a.b=value")
+        pairs.append((name, value))
+    return pairs
 
 
 def show_list() -> None:
@@ -127,13 +148,18 @@ def main() -> None:
             options.seeds,
         )
         output = options.output or default_output(run)
-        metrics = execute(run, output, options.resume)
+        join(
+            Group(options.coordinator, options.processes, options.process, options.wait)
+        )
+        metrics = execute(run, output, options.resume, options.devices)
     except Stopped as stop:
         fail(str(stop), 1)
     except ValueError as error:
         fail(str(error), 2)
     except OSError as error:
         fail(f"{error}; what was saved is in {output}, --resume continues it", 1)
+    if not is_first():
+        return
     print(format_report(metrics))
     print(f"\nfiles: {output}")
 

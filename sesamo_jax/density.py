@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax.nn import logsumexp
 
 from sesamo_jax.core import Array, FiniteSymmetry, Model, Params, Samples
+from sesamo_jax.devices import over_batch
 
 DENSITIES = ("orbit", "strict", "cell", "marginal", "augmented")
 # What a model's samples come with.
@@ -58,7 +59,7 @@ def log_q(model: Model, params: Params, samples: Samples, density: str) -> Array
         assert model.log_prob is not None
         over_images = samples.log_p_u.ndim == 2
         log_prob = (
-            jax.vmap(model.log_prob, (None, 0)) if over_images else model.log_prob
+            over_batch(model.log_prob, (None, 0)) if over_images else model.log_prob
         )
         return log_prob(params, samples.x)
     assert model.flow_log_prob is not None

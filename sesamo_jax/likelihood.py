@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from sesamo_jax.config import TrainingConfig
 from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.devices import over_batch
 from sesamo_jax.particles import random_motion
 
 # Data are drawn by a key of their own: the model's samples are those that the same step
@@ -43,7 +44,7 @@ def data_batch(
     x = data[jax.random.randint(index_key, (size,), 0, len(data))]
     if training.augment:
         assert target.position_shape is not None  # `complete` has refused others
-        x = jax.vmap(random_motion)(jax.random.split(motion_key, size), x)
+        x = over_batch(random_motion)(jax.random.split(motion_key, size), x)
     return x
 
 

@@ -7,6 +7,7 @@ from sesamo_jax import objectives
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.density import AS_DRAWN, leaked, log_q
+from sesamo_jax.devices import over_batch
 from sesamo_jax.likelihood import mix, negative_log_likelihoods
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.penalty import penalty
@@ -103,8 +104,8 @@ def _log_weights(
     samples: Samples,
     over_images: bool,
 ) -> Array:
-    action = jax.vmap(target.action)
-    actions = (jax.vmap(action) if over_images else action)(samples.x)
+    action = jax.vmap(target.action) if over_images else target.action
+    actions = over_batch(action)(samples.x)
     density = config.training.density
     assert density is not None  # `complete` has filled it
     if config.training.gradient == "path":

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from sesamo_jax.bases import build_base
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.devices import over_batch
 from sesamo_jax.flows.conditioner import MLP
 
 
@@ -100,11 +101,11 @@ def build_mixture(target: Target, config: Config) -> Model:
         noise_key, component_key = jax.random.split(key)
         noise = jax.random.normal(noise_key, (n, *shape), dtype)
         keys = jax.random.split(component_key, n)
-        return jax.vmap(draw, (None, 0, 0))(params, noise, keys)
+        return over_batch(draw, (None, 0, 0))(params, noise, keys)
 
     def images(params: Params, key: Key, n: int) -> Samples:
         noise = jax.random.normal(key, (n, *shape), dtype)
-        return jax.vmap(draw_images, (None, 0))(params, noise)
+        return over_batch(draw_images, (None, 0))(params, noise)
 
     def log_prob(params: Params, x: Array) -> Array:
         z, log_det = apply_each(params, x / unit, "inverse_and_log_det")
@@ -121,6 +122,6 @@ def build_mixture(target: Target, config: Config) -> Model:
         sample=sample,
         images=images,
         flow_log_prob=None,
-        log_prob=jax.vmap(log_prob, (None, 0)),
+        log_prob=over_batch(log_prob, (None, 0)),
         margins=lambda z: jnp.zeros((len(z), 0), z.dtype),
     )

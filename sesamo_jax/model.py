@@ -21,6 +21,7 @@ from sesamo_jax.core import (
     as_finite,
 )
 from sesamo_jax.density import orbit
+from sesamo_jax.devices import over_batch
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
@@ -136,7 +137,7 @@ def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
 def _assemble(
     flow: FlowDensity, law: Law, shape: tuple[int, ...], dtype: jnp.dtype
 ) -> Model:
-    """Return the batched functions; each event function below is vmapped once."""
+    """Return the batched functions; each event function below is mapped once."""
     symmetry = law.symmetry
     order = symmetry.order
     listed = order is not None and order <= MAX_ENUMERATED_ORDER
@@ -180,11 +181,11 @@ def _assemble(
         noise_key, law_key = jax.random.split(key)
         noise = jax.random.normal(noise_key, (n, *shape), dtype)
         keys = jax.random.split(law_key, n)
-        return jax.vmap(draw, (None, 0, 0))(params, noise, keys)
+        return over_batch(draw, (None, 0, 0))(params, noise, keys)
 
     def images(params: Params, key: Key, n: int) -> Samples:
         noise = jax.random.normal(key, (n, *shape), dtype)
-        return jax.vmap(draw_images, (None, 0))(params, noise)
+        return over_batch(draw_images, (None, 0))(params, noise)
 
     def flow_log_prob_event(params: Params, y: Array) -> Array:
         return flow_apply(params, y, method="log_prob")
@@ -205,12 +206,12 @@ def _assemble(
 
     log_prob = None
     if listed or order is None:
-        log_prob = jax.vmap(log_prob_orbit if listed else log_prob_slice, (None, 0))
+        log_prob = over_batch(log_prob_orbit if listed else log_prob_slice, (None, 0))
     return Model(
         init=init,
         sample=sample,
         images=images if listed else None,
-        flow_log_prob=jax.vmap(flow_log_prob_event, (None, 0)),
+        flow_log_prob=over_batch(flow_log_prob_event, (None, 0)),
         log_prob=log_prob,
-        margins=jax.vmap(symmetry.margins),
+        margins=over_batch(symmetry.margins),
     )

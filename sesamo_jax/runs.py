@@ -12,10 +12,12 @@ from sesamo_jax.checkpoint import Checkpoints
 from sesamo_jax.config import REFERENCES, Run
 from sesamo_jax.core import Model, Target
 from sesamo_jax.data import read_data
+from sesamo_jax.devices import ONE_DEVICE, Placement, place
 from sesamo_jax.judging import judge, metrics, sample_reference
 from sesamo_jax.model import build_model
 from sesamo_jax.monitor import progress, stop_signals
 from sesamo_jax.plots import make_figures
+from sesamo_jax.processes import exchange, from_first, on_first, together
 from sesamo_jax.results import RunFolder, environment
 from sesamo_jax.settings import difference, to_json
 from sesamo_jax.train import FitResult, TrainState, fit, init_states
@@ -33,46 +35,87 @@ class Stopped(RuntimeError):
     """The run ended early with its state saved; `--resume` continues it."""
 
 
-def execute(run: Run, path: str | Path, resume: bool = False) -> dict[str, Any]:
+def execute(
+    run: Run, path: str | Path, resume: bool = False, devices: int | None = None
+) -> dict[str, Any]:
     """Carry out a run in a folder and return the content of its `metrics.json`.
 
-    Enables float64 in JAX if the target asks for it.
+    Enables float64 in JAX if the target asks for it. Several processes, see
+    `processes.join`, train together, each judges the result, and the first one alone
+    looks at the folder.
 
     Args:
         run: what to do.
         path: the run folder; new or empty, unless resuming.
         resume: continue from the folder's last checkpoint. A finished run is only read.
+        devices: of each process over which training is spread, see `devices.place`. A
+            run may be resumed on another number of them.
 
     Raises:
         UsageError: if the folder is in use, not writable or of another configuration.
-        ValueError: if the configuration is wrong.
+        ValueError: if the configuration is wrong, or does not suit the devices.
         Stopped: after SIGINT or SIGTERM.
     """
     if run.target.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
+    _check_same(run)
     target = run.target.build(run.target_name)
     run = replace(run, config=complete(run.config, target))
+    placement = _place(run, devices)
     reference = run.config.method in REFERENCES
     model = None if reference else build_model(target, run.config)
+    folder = RunFolder(Path(path))
     data = held_out = None
-    if not (Path(path) / "metrics.json").exists():  # before anything is written
-        data = read_data("training", run.config, target)
-        held_out = read_data("evaluation", run.config, target)
-    folder = _open(run, Path(path), resume)
-    if folder.read("metrics.json") is None:
+    if not from_first((folder.path / "metrics.json").exists):
+        # before anything is written
+        data = together(lambda: read_data("training", run.config, target))
+        held_out = together(lambda: read_data("evaluation", run.config, target))
+    on_first(lambda: _open(run, folder, resume, placement))
+    finished = from_first(lambda: folder.read("metrics.json") is not None)
+    arrays, content = None, None
+    if not finished:
         if model is None:
             entries, arrays = sample_reference(run, target)
         else:
-            result = _train(run, model, target, folder, data)
+            result = _train(run, model, target, folder, data, placement)
             entries, arrays = judge(run, model, target, result, held_out)
-        folder.write_arrays("samples.npz", arrays)
-        folder.write("metrics.json", metrics(run, target, entries))
-    make_figures(folder)
-    return folder.read("metrics.json")
+        content = metrics(run, target, entries)
+
+    def finish() -> dict[str, Any]:
+        if arrays is not None:
+            folder.write_arrays("samples.npz", arrays)
+            folder.write("metrics.json", content)
+        make_figures(folder)
+        return folder.read("metrics.json")
+
+    return from_first(finish)
 
 
-def _open(run: Run, path: Path, resume: bool) -> RunFolder:
-    folder = RunFolder(path)
+def _check_same(run: Run) -> None:
+    """Raise ValueError unless all processes were given the same run."""
+    first, *others = exchange(to_json(run))
+    for process, other in enumerate(others, 1):
+        if changed := difference(first, other):
+            raise ValueError(
+                f"process {process} was given another run ({changed}): start all with "
+                "the same settings, or, for runs of their own, with processes=1"
+            )
+
+
+def _place(run: Run, devices: int | None) -> Placement:
+    """Return the placement of a run's training."""
+    if run.config.method in REFERENCES:
+        if devices not in (None, 1) or jax.process_count() > 1:
+            raise ValueError(
+                f"method {run.config.method!r} trains nothing: it runs in one process, "
+                "with devices=1"
+            )
+        return ONE_DEVICE
+    return place(devices, run.seeds, run.config.training.batch_size)
+
+
+def _open(run: Run, folder: RunFolder, resume: bool, placement: Placement) -> None:
+    path = folder.path
     try:
         empty, config = folder.is_empty(), folder.read("config.json")
     except (OSError, ValueError) as error:
@@ -98,14 +141,13 @@ def _open(run: Run, path: Path, resume: bool) -> RunFolder:
     try:
         folder.open()
         if config is None:
-            folder.write("env.json", environment())
+            folder.write("env.json", environment() | {"mesh": placement.describe()})
         if not finished:
             folder.write("config.json", wanted)
     except OSError as error:
         raise UsageError(
             f"output folder {path} is not writable: {error.strerror or error}"
         ) from error
-    return folder
 
 
 def _train(
@@ -114,6 +156,7 @@ def _train(
     target: Target,
     folder: RunFolder,
     data: np.ndarray | None,
+    placement: Placement,
 ) -> FitResult:
     """Train from the last checkpoint, or from the start, to the last step."""
     seeds = range(run.seed, run.seed + run.seeds)
@@ -125,23 +168,28 @@ def _train(
         states, spent = checkpoints.restore(states)
     elif source is not None:
         states = warm_start(states, getattr(run.target, "shape", ()), source)
-    folder.truncate_history(int(states.step[0]))
+    done = int(states.step[0])
+    on_first(lambda: folder.truncate_history(done))
     last_save = monotonic()
     steps = run.config.training.steps
-    with stop_signals() as stopped, progress(steps, int(states.step[0])) as show:
+    with stop_signals() as stopped, progress(steps, done) as show:
 
         def on_chunk(states: TrainState, row: dict[str, np.ndarray]) -> None:
             nonlocal last_save
             row["seconds"] = row["seconds"] + spent["wall"]
-            folder.append_history(seeds, row)
+            on_first(lambda: folder.append_history(seeds, row))
             show(row)
             final = int(row["step"][0]) == steps
-            if final or stopped() or monotonic() - last_save > CHECKPOINT_SECONDS:
+            due = monotonic() - last_save > CHECKPOINT_SECONDS
+            # A signal to one process stops all of them, at the same step.
+            stop, due = map(any, zip(*exchange((stopped(), due)), strict=True))
+            if final or stop or due:
                 compilation = spent["compile"] + float(row["compile_seconds"][0])
                 wall = float(row["seconds"][0])
-                checkpoints.save(states, {"wall": wall, "compile": compilation})
+                seconds = {"wall": wall, "compile": compilation}
+                checkpoints.save(placement.collect(states), seconds)
                 last_save = monotonic()
-            if stopped() and not final:
+            if stop and not final:
                 raise Stopped(
                     f"stopped at step {row['step'][0]} of {steps}; "
                     f"continue with --output {folder.path} --resume"
@@ -156,6 +204,7 @@ def _train(
                 states=states,
                 on_chunk=on_chunk,
                 data=data,
+                placement=placement,
             )
         finally:
             checkpoints.close()

@@ -13,6 +13,7 @@ import optax
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.data import read_data
+from sesamo_jax.devices import ONE_DEVICE, Placement
 from sesamo_jax.likelihood import likelihood_share
 from sesamo_jax.loss import batch_loss, penalty_amplitude
 from sesamo_jax.memory import check_memory
@@ -71,13 +72,14 @@ def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainStat
 
 
 def build_chunk(
-    model: Model, target: Target, config: Config
+    model: Model, target: Target, config: Config, seeds_axis: str | None = None
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
     """Return `(states, steps, data) -> (states, mean metrics)`, to be jitted.
 
     The number of steps is a traced integer, so that a shorter last chunk compiles
     nothing. All seeds advance together, each by its own keys. Data, where there are
-    any, are shared by all seeds and no part of the program.
+    any, are shared by all seeds and no part of the program. `seeds_axis` is the axis of
+    the mesh over which seeds are spread, see `devices.Placement`.
     """
     optimizer = build_optimizer(config.training)
     value_and_grad = jax.value_and_grad(
@@ -101,7 +103,7 @@ def build_chunk(
         states: TrainState, steps: Array, data: Array | None = None
     ) -> tuple[TrainState, dict[str, Array]]:
         def step_all(states: TrainState) -> tuple[TrainState, dict[str, Array]]:
-            return jax.vmap(step, (0, None))(states, data)
+            return jax.vmap(step, (0, None), spmd_axis_name=seeds_axis)(states, data)
 
         totals = jax.tree.map(
             lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
@@ -133,6 +135,7 @@ def fit(
     states: TrainState | None = None,
     on_chunk: OnChunk | None = None,
     data: np.ndarray | None = None,
+    placement: Placement = ONE_DEVICE,
 ) -> FitResult:
     """Train one model per seed, all in one compiled program.
 
@@ -145,6 +148,7 @@ def fit(
         on_chunk: called after every chunk with the states and one history row per
             seed, arrays of shape (seeds,); an exception it raises ends the training.
         data: what `training.data` holds, where it has been read before; None reads it.
+        placement: over which devices to train, from `devices.place`.
 
     Returns:
         Final states, history and times.
@@ -165,20 +169,22 @@ def fit(
     if data is None:
         data = read_data("training", config, target)
     examples = None if data is None else jnp.asarray(data, target.dtype)
+    examples = placement.replicate(examples)
+    done = int(states.step[0])
     # Donation would spoil a caller's own states, so the loop owns a copy.
-    states = jax.tree.map(jnp.copy, states)
+    states = placement.spread(jax.tree.map(jnp.copy, states))
     start = time.perf_counter()
-    chunk = jax.jit(build_chunk(model, target, config), donate_argnums=0)
-    compiled = chunk.lower(states, jnp.int32(0), examples).compile()
+    chunk = build_chunk(model, target, config, placement.seeds_axis)
+    compiled = placement.compile(chunk, states, np.int32(0), examples)
     check_memory(compiled, "training", "lower training.batch_size")
     compile_seconds = time.perf_counter() - start
 
     rows: list[dict[str, np.ndarray]] = []
-    wall, done = 0.0, int(states.step[0])
+    wall = 0.0
     while done < config.training.steps:
         steps = min(config.training.chunk, config.training.steps - done)
         start = time.perf_counter()
-        states, means = compiled(states, jnp.int32(steps), examples)
+        states, means = compiled(states, np.int32(steps), examples)
         row = jax.tree.map(np.asarray, means)
         wall += time.perf_counter() - start
         done += steps
@@ -194,4 +200,4 @@ def fit(
         if rows
         else {}
     )
-    return FitResult(states, history, wall, compile_seconds)
+    return FitResult(placement.collect(states), history, wall, compile_seconds)

@@ -123,6 +123,25 @@ WRONG = {
     "seed": (["--target", "gmm", "--seed", "-1"], "seed=-1 must not be negative"),
     "large seed": (["--target", "gmm", "--seed", str(2**32)], "seed=4294967296"),
     "number of seeds": (["--target", "gmm", "--seeds", "two"], "invalid int value"),
+    "devices": (
+        ["--target", "gmm", "--devices", "99"],
+        "devices=99 are more than the",
+    ),
+    "devices of a sampler": (
+        ["--target", "phi4_real", "--method", "hmc", "--devices", "2"],
+        "method 'hmc' trains nothing: it runs in one process, with devices=1",
+    ),
+    "coordinator": (
+        ["--target", "gmm", "--coordinator", "node1:1234"],
+        "coordinator=node1:1234 also needs processes=N and process=I",
+    ),
+    "no coordinator": (
+        [
+            *("--target", "gmm", "--coordinator", "127.0.0.1:1", "--wait", "1"),
+            *("--processes", "2", "--process", "1"),
+        ],
+        "coordinator=127.0.0.1:1 did not answer process 1 within 1 s",
+    ),
     "flag": (["--target", "gmm", "--sed", "3"], "unrecognized arguments: --sed 3"),
 }
 

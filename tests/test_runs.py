@@ -267,7 +267,7 @@ def by_a_full_disk(patch):
 
 
 def after_training(patch):
-    patch.setattr(runs, "build_draw", lambda *arguments: crash())
+    patch.setattr(judging, "build_draw", lambda *arguments: crash())
     return Crash, 30
 
 

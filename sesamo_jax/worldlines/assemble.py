@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.devices import over_batch
 from sesamo_jax.worldlines.law import WorldlineLaw
 
 REPORT_FACTOR = 4  # more guesses in reports than in training
@@ -54,7 +55,7 @@ def build_worldlines(target: Target, config: Config) -> Model:
             return Samples(x, log_q, x, own.signs, jnp.zeros((), x.dtype))
 
         def sample(params: Params, key: Key, n: int) -> Samples:
-            return jax.vmap(draw, (None, 0))(params, jax.random.split(key, n))
+            return over_batch(draw, (None, 0))(params, jax.random.split(key, n))
 
         return Model(
             init=init,

@@ -1,0 +1,151 @@
+"""Which share of the machine's peak a training step reaches, and where the rest goes.
+
+Both peaks, a large matrix product and a large triad a + s b, are measured in the same
+process and floating type. What a program computes and moves is what XLA counts.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from benchmarks.ours import Sampler, build
+from benchmarks.serving import serve
+from benchmarks.workers import Worker
+from sesamo_jax.density import log_q
+from sesamo_jax.loss import batch_loss, penalty_amplitude
+from sesamo_jax.optim import build_optimizer
+from sesamo_jax.train import init_states
+
+# By name: target, preset and settings over it.
+STEPS = {
+    "gmm, default": ("gmm", "default", {}),
+    "gmm, paper": ("gmm", "paper", {}),
+    "hubbard, default": ("hubbard", "default", {}),
+    "hubbard, paper": ("hubbard", "paper", {}),
+    "phi4_real 8x8, default": ("phi4_real", "default", {"target.shape": "8,8"}),
+}
+MATRIX = 2048
+VECTOR = 2**25
+SECONDS = 0.3  # of a turn, at least
+
+
+def measure(repeats: int) -> dict[str, Any]:
+    """Return peaks and pieces of every kind of step.
+
+    Args:
+        repeats: turns, of which the median counts; of the peaks the best.
+    """
+    out = {}
+    for name, (target, preset, settings) in STEPS.items():
+        with Worker("peaks") as worker:
+            out[name] = worker.ask(
+                "profile",
+                target=target,
+                preset=preset,
+                settings=settings,
+                repeats=repeats,
+            )
+    return {"steps": out}
+
+
+def profile(
+    *, target: str, preset: str, settings: dict[str, Any], repeats: int
+) -> dict[str, Any]:
+    """Return the peaks in a target's floating type, and all pieces of its step."""
+    sampler = build(target, preset, settings)
+    dtype = sampler.target.dtype
+    pieces = {
+        name: cost(function, arguments, repeats)
+        for name, (function, arguments) in programs(sampler).items()
+    }
+    matrix = jnp.ones((MATRIX, MATRIX), dtype)
+    vector = jnp.ones(VECTOR, dtype)
+    product = min(turns(jax.jit(jnp.matmul), (matrix, matrix), repeats))
+    triad = min(turns(jax.jit(lambda a, b: a + 0.5 * b), (vector, vector), repeats))
+    return {
+        "batch_size": sampler.config.training.batch_size,
+        "dtype": jnp.dtype(dtype).name,
+        "peak_flops": 2 * MATRIX**3 / product,
+        "peak_bytes": 3 * vector.nbytes / triad,
+        "pieces": pieces,
+    }
+
+
+def programs(sampler: Sampler) -> dict[str, tuple[Callable, tuple]]:
+    """Return the pieces of a step by name, each with its arguments.
+
+    They contain each other: the loss draws samples, takes their action and, with the
+    path gradient, their density anew; the step takes the loss with its gradient.
+    """
+    model, target, config = sampler
+    training = config.training
+    states = init_states(model, config, [0])
+    params = jax.tree.map(lambda leaf: leaf[0], states.params)
+    opt_state = jax.tree.map(lambda leaf: leaf[0], states.opt_state)
+    key = jax.random.key(0)
+    optimizer = build_optimizer(training)
+    loss = partial(batch_loss, *sampler)
+    gradient = jax.value_and_grad(loss, has_aux=True)
+    amplitude = penalty_amplitude(config, jnp.int32(0))
+
+    def sample(params: Any, key: Any) -> Any:
+        return model.sample(params, key, training.batch_size)
+
+    def update(grads: Any, opt_state: Any, params: Any) -> Any:
+        value = jnp.ones((), target.dtype)
+        updates, after = optimizer.update(grads, opt_state, params, value=value)
+        return optax.apply_updates(params, updates), after
+
+    def step(params: Any, opt_state: Any, key: Any) -> Any:
+        _, grads = gradient(params, key, amplitude)
+        return update(grads, opt_state, params)
+
+    drawn = jax.jit(sample)(params, key)
+    return {
+        "samples": (sample, (params, key)),
+        "action": (jax.vmap(target.action), (drawn.x,)),
+        "density again": (
+            lambda params, drawn: log_q(model, params, drawn, str(training.density)),
+            (params, drawn),
+        ),
+        "loss": (loss, (params, key, amplitude)),
+        "loss and gradient": (gradient, (params, key, amplitude)),
+        "optimiser": (update, (params, opt_state, params)),
+        "step": (step, (params, opt_state, key)),
+    }
+
+
+def cost(function: Callable, arguments: tuple, repeats: int) -> dict[str, float]:
+    """Return a program's median seconds, and the flops and bytes that XLA counts."""
+    compiled = jax.jit(function).lower(*arguments).compile()
+    counted = compiled.cost_analysis() or {}
+    return {
+        "seconds": statistics.median(turns(compiled, arguments, repeats)),
+        "flops": counted.get("flops", 0.0),
+        "bytes": counted.get("bytes accessed", 0.0),
+    }
+
+
+def turns(function: Callable, arguments: tuple, repeats: int) -> list[float]:
+    """Return seconds a call, the mean of a turn of many calls, for every turn."""
+    jax.block_until_ready(function(*arguments))
+    start = time.perf_counter()
+    jax.block_until_ready(function(*arguments))
+    calls = max(1, round(SECONDS / (time.perf_counter() - start)))
+    out = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(calls):
+            jax.block_until_ready(function(*arguments))
+        out.append((time.perf_counter() - start) / calls)
+    return out
+
+
+if __name__ == "__main__":
+    serve({"profile": profile})

@@ -1,0 +1,109 @@
+"""Tables of what our own code costs, and of lattice samplers side by side."""
+
+from typing import Any
+
+from studies import markdown
+
+from benchmarks.growth import SERIES, exponent
+from benchmarks.machine import Spread, short, spread
+from sesamo_jax.summary import value_error
+
+# Samples are asked for after so many seconds, set-up and training included.
+AFTER = (60, 600)
+METHODS = {
+    "flow": "our flow",
+    "bijx": "bijx flow",
+    "hmc": "HMC",
+    "smc": "SMC",
+}
+
+
+def peaks(part: dict[str, Any]) -> str:
+    """Return the share of both peaks that a step reaches."""
+    rows = []
+    for name, found in part["steps"].items():
+        step = found["pieces"]["step"]
+        flops, moved = (step[unit] / step["seconds"] for unit in ("flops", "bytes"))
+        rows.append(
+            [
+                name,
+                found["dtype"],
+                str(found["batch_size"]),
+                short(1e3 * step["seconds"]),
+                f"{short(1e-9 * flops)} of {short(1e-9 * found['peak_flops'])}",
+                f"{flops / found['peak_flops']:.0%}",
+                f"{short(1e-9 * moved)} of {short(1e-9 * found['peak_bytes'])}",
+                f"{moved / found['peak_bytes']:.0%}",
+            ]
+        )
+    head = ["step", "type", "batch", "ms", "Gflop/s", "share", "GB/s", "share"]
+    return markdown(head, rows)
+
+
+def pieces(part: dict[str, Any]) -> str:
+    """Return the milliseconds of the pieces of a step, each compiled apart."""
+    names = list(next(iter(part["steps"].values()))["pieces"])
+    rows = [
+        [name, *(short(1e3 * found["pieces"][piece]["seconds"]) for piece in names)]
+        for name, found in part["steps"].items()
+    ]
+    return markdown(["step", *(f"{piece}, ms" for piece in names)], rows)
+
+
+def compilation(part: dict[str, Any]) -> str:
+    """Return seconds of compilation by depth and by seeds."""
+    rows = []
+    for name in ("couplings", "seeds"):
+        cells = [
+            f"{entry[name]}: {spread(entry['seconds']).text()}" for entry in part[name]
+        ]
+        rows.append([name, "; ".join(cells)])
+    return markdown(["number of", "seconds of compilation"], rows)
+
+
+def growth(part: dict[str, Any]) -> str:
+    """Return milliseconds a step by size, and the power with which they grow."""
+    rows = []
+    for name, entries in part["series"].items():
+        sizes = [entry["size"] for entry in entries]
+        medians = [spread(entry["seconds"]).median for entry in entries]
+        for entry in entries:
+            last = entry is entries[-1]
+            milliseconds = Spread(*(1e3 * value for value in spread(entry["seconds"])))
+            rows.append(
+                [
+                    f"`{SERIES[name].target}`, {name}",
+                    f"{SERIES[name].size} = {entry['size']}",
+                    milliseconds.text(),
+                    f"{entry['compile_seconds']:.1f}",
+                    f"{exponent(sizes, medians):.2f}" if last else "",
+                ]
+            )
+    head = ["series", "size", "ms a step", "compilation, s", "power at the end"]
+    return markdown(head, rows)
+
+
+def lattice(part: dict[str, Any]) -> str:
+    """Return effective samples of |M| a second, and after some time all told."""
+    rows = []
+    for name, label in METHODS.items():
+        found = part["methods"][name]
+        rate = found["effective"] / found["sample_seconds"]
+        before = found["setup_seconds"] + found["train_seconds"]
+        after = [short(max(0.0, seconds - before) * rate) for seconds in AFTER]
+        ess, log_z = found.get("ess"), found.get("log_z")
+        rows.append(
+            [
+                label,
+                f"{found['setup_seconds']:.1f}",
+                f"{found['train_seconds']:.1f}",
+                f"{ess:.4f}" if ess is not None else "-",
+                value_error(log_z, found.get("log_z_error")),
+                value_error(found["modulus"], found["modulus_error"]),
+                short(rate),
+                *after,
+            ]
+        )
+    head = ["method", "set-up, s", "training, s", "ESS", "log Z", "abs. M"]
+    head += ["effective samples a second", *(f"after {s} s" for s in AFTER)]
+    return markdown(head, rows)
