@@ -29,6 +29,7 @@ MAIN = (
     *(f"real_{alpha}" for alpha in ALPHAS),
     "real_0.005_long",
     "critical_8x8",
+    "critical_16x16_three_modes",
     "critical_16x16",
     "critical_32x32",
     *(f"real_{alpha}_canonicalization" for alpha in (0.001, 0.005, 0.01)),
@@ -81,7 +82,7 @@ def hmc_value(name: str, key: str) -> tuple[float, float] | None:
     alpha = float(name.split("_")[1]) if name.startswith("real_") else 0.0
     if alpha:  # chains do not change the sign of the field: alpha = 0, reweighted
         return exact_modulus(alpha) if key == "abs_magnetization" else None
-    run = metrics(f"{name.removesuffix('_long')}_hmc")
+    run = metrics(f"{name.removesuffix('_long').removesuffix('_three_modes')}_hmc")
     if run is None:
         return None
     entry = run["seeds"][0]["observables"][key]
