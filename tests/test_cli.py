@@ -208,7 +208,7 @@ def test_a_folder_of_other_files_is_refused(main, tmp_path):
 def test_a_full_disk_ends_the_run_with_the_way_to_go_on(
     main, script, monkeypatch, tmp_path
 ):
-    def execute(run, output, resume):
+    def execute(run, output, resume, devices):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(script, "execute", execute)
@@ -222,8 +222,8 @@ def test_a_full_disk_ends_the_run_with_the_way_to_go_on(
 def test_flags_and_settings_reach_the_run(main, script, monkeypatch):
     seen = []
 
-    def execute(run, output, resume):
-        seen.append((run, output, resume))
+    def execute(run, output, resume, devices):
+        seen.append((run, output, resume, devices))
         raise OSError("enough")
 
     monkeypatch.setattr(script, "execute", execute)
@@ -233,8 +233,9 @@ def test_flags_and_settings_reach_the_run(main, script, monkeypatch):
         *("--objective", "reinforce", "--steps", "7", "--batch-size", "8"),
         *("--lr", "0.5", "--seeds", "3", "--seed", "4", "--output", "runs/h"),
         *("--resume", "--set", "target.beta=2.0", "--set", "flow.width=9"),
+        *("--devices", "2"),
     )
-    ((run, output, resume),) = seen
+    ((run, output, resume, devices),) = seen
     config, training = run.config, run.config.training
     assert (run.target_name, run.preset, run.seed, run.seeds) == (
         "hubbard",
@@ -251,13 +252,13 @@ def test_flags_and_settings_reach_the_run(main, script, monkeypatch):
     assert (training.steps, training.batch_size) == (7, 8)
     assert training.learning_rate == 0.5
     assert (run.target.beta, config.flow.width) == (2.0, 9)
-    assert (str(output), resume) == ("runs/h", True)
+    assert (str(output), resume, devices) == ("runs/h", True, 2)
 
 
 def test_without_an_output_the_folder_is_dated_and_new(main, script, monkeypatch):
     seen = []
 
-    def execute(run, output, resume):
+    def execute(run, output, resume, devices):
         seen.append(output)
         raise OSError("enough")
 
