@@ -24,7 +24,9 @@ OBJECTIVES = (
     "rao_blackwell",
     "forward_kl",
     "maximum_likelihood",
+    "flow_matching",
 )
+ON_DATA = ("maximum_likelihood", "flow_matching")
 GRADIENTS = ("path", "total")
 BASES = ("gaussian", "spectral", "slice")
 SCHEDULES = ("cosine", "plateau")
@@ -114,19 +116,20 @@ class TrainingConfig:
         objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
             `reinforce` where its group is not listed, `forward_kl` for worldlines,
             `rao_blackwell` for a mixture of flows, and else `reverse_kl`.
-            `maximum_likelihood` trains on `data`.
+            `maximum_likelihood` trains on `data`, and so does `flow_matching`, the
+            regression of a flow's velocity, for at most five particles in the plane.
         gamma: weight of log Z-hat in `self_reparam`.
         gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
             None takes `path` where it is known and unbiased: except for
             canonicalization, the objective `self_reparam` and `augmented` densities.
         density: accounting of the training weights, `cell` (with penalty) or `orbit`;
             for a mixture of flows `augmented` or `marginal`. None takes the first,
-            but for `maximum_likelihood` the exact one.
+            but for the objectives on `data` the exact one.
         chunk: steps per compiled call, between two lines of the history.
         warm_start: folder of a trained run whose parameters to start from, on this or a
             smaller lattice; None starts afresh.
-        data: for `maximum_likelihood`, path of a .npy file of configurations,
-            (n, *event_shape), or of positions of particles, (n, N, D).
+        data: for `maximum_likelihood` and `flow_matching`, path of a .npy file of
+            configurations, (n, *event_shape), or of positions of particles, (n, N, D).
         likelihood_share: lambda of `maximum_likelihood`, whose loss is lambda NLL +
             (1 - lambda) reverse KL, at the end of training. It starts at 1 and changes
             linearly; at 1, throughout, the model draws no samples in training.

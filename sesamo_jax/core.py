@@ -265,6 +265,15 @@ class Model(NamedTuple):
             coarse steps of training; None for itself.
         adaptive_log_prob: `flow_log_prob` by an adaptive integrator, to measure the
             error of `accurate`; None where nothing is integrated.
+        unmodulated: the flow alone, where the law makes exp(-f(x)) / p_S(u | y) the
+            same for every u, so that training needs none; see `heat_bath.fold`.
+        path_gradient: the same model, where log q of its samples is differentiated at
+            fixed flow parameters, through y alone; None where that takes a second pass
+            of the flow, by `flow_log_prob`.
+        prior: `(params, key, n) -> (n, *event_shape)`, samples of the base, not
+            folded; None without one flow.
+        velocity: `(params, t, y) -> (n, *event_shape)`, the rate y' of the flow of
+            particles at times t, (n,); None for other flows.
     """
 
     init: Callable[[Key], Params]
@@ -275,3 +284,7 @@ class Model(NamedTuple):
     margins: Callable[[Array], Array]
     accurate: "Model | None" = None
     adaptive_log_prob: Callable[[Params, Array], Array] | None = None
+    unmodulated: "Model | None" = None
+    path_gradient: "Model | None" = None
+    prior: Callable[[Params, Key, int], Array] | None = None
+    velocity: Callable[[Params, Array, Array], Array] | None = None

@@ -61,6 +61,13 @@ def negative_log_likelihoods(
     return -model.log_prob(params, data_batch(target, training, key, data))
 
 
+def data_loss(terms: Array) -> tuple[Array, dict[str, Array]]:
+    """Return the mean over data, (n,), and the metrics of a loss without samples."""
+    loss = jnp.mean(terms)
+    unknown = dict.fromkeys(OF_MODEL_SAMPLES, jnp.full_like(loss, jnp.nan))
+    return loss, {"loss": loss, "loss_std": jnp.std(terms), **unknown}
+
+
 def mix(
     terms: Array,
     reverse: tuple[Array, dict[str, Array]] | None,
@@ -74,10 +81,10 @@ def mix(
             likelihood alone, which leaves what takes such samples NaN.
         share: lambda.
     """
-    nll, spread = jnp.mean(terms), jnp.std(terms)
+    nll, of_data = data_loss(terms)
     if reverse is None:
-        unknown = dict.fromkeys(OF_MODEL_SAMPLES, jnp.full_like(nll, jnp.nan))
-        return nll, {"loss": nll, "loss_std": spread, "nll": nll, **unknown}
+        return nll, of_data | {"nll": nll}
+    spread = of_data["loss_std"]
     reverse_loss, metrics = reverse
     loss = share * nll + (1 - share) * reverse_loss
     # Data and samples are independent.

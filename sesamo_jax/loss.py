@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 
 from sesamo_jax import objectives
-from sesamo_jax.config import Config
-from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.config import ON_DATA, Config
+from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.density import AS_DRAWN, leaked, log_q
 from sesamo_jax.devices import over_batch
-from sesamo_jax.likelihood import mix, negative_log_likelihoods
+from sesamo_jax.flow_matching import squared_errors
+from sesamo_jax.likelihood import data_loss, mix, negative_log_likelihoods
+from sesamo_jax.modulation.heat_bath import fold
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.penalty import penalty
 
@@ -26,14 +28,17 @@ def batch_loss(
     """Return the loss of one batch and its metrics, all scalars.
 
     The configuration must be complete; `amplitude` is the penalty's A, None for the
-    configured starting value. `maximum_likelihood` needs `data`, (n, *event_shape), and
-    the `share` lambda of their likelihood. Where it is 1 throughout, no samples of the
-    model are drawn: `loss` is the NLL, and `ess`, `log_z` and `leak` are NaN.
+    configured starting value. `flow_matching` and `maximum_likelihood` need `data`,
+    (n, *event_shape), and the latter the `share` lambda of their likelihood. Where it
+    is 1 throughout, and for `flow_matching`, no samples of the model are drawn: `loss`
+    is the NLL, or the mean squared error, and `ess`, `log_z` and `leak` are NaN.
     """
     training = config.training
-    if training.objective != "maximum_likelihood":
+    if training.objective not in ON_DATA:
         return _model_loss(model, target, config, params, key, amplitude)
-    assert data is not None  # `complete` has refused the objective without them
+    assert data is not None  # `complete` has refused these objectives without them
+    if training.objective == "flow_matching":
+        return data_loss(squared_errors(model, target, training, params, key, data))
     terms = negative_log_likelihoods(model, target, training, params, key, data)
     reverse = None
     if training.likelihood_share < 1:
@@ -57,19 +62,35 @@ def _model_loss(
     law keep their gradient.
     """
     training = config.training
+    density, margins = training.density, model.margins
+    assert density is not None  # `complete` has filled it
+    second_pass = training.gradient == "path"
+    if density == "cell":
+        if model.unmodulated is not None:
+            model, target = model.unmodulated, fold(target)
+        if second_pass and model.path_gradient is not None:
+            model, second_pass = model.path_gradient, False
     over_images = training.objective == "rao_blackwell"
     if over_images:
         assert model.images is not None  # `complete` has refused continuous groups
         samples = model.images(params, key, training.batch_size)
     else:
         samples = model.sample(params, key, training.batch_size)
-    log_w = _log_weights(model, target, config, params, samples, over_images)
-    margins = model.margins(samples.y)
-    lam = jnp.zeros(margins.shape[:-1], margins.dtype)
-    if training.density == "cell":
+    action = jax.vmap(target.action) if over_images else target.action
+    if second_pass:
+        fixed = {**params, "flow": jax.lax.stop_gradient(params["flow"])}
+        log_density = log_q(model, fixed, samples, density)
+    elif density in AS_DRAWN:
+        log_density = samples.log_q
+    else:
+        log_density = log_q(model, params, samples, density)
+    log_w = -over_batch(action)(samples.x) - log_density
+    beyond = margins(samples.y)
+    lam = jnp.zeros(beyond.shape[:-1], beyond.dtype)
+    if density == "cell":
         start = config.penalty.amplitude
         lam = penalty(
-            margins, start if amplitude is None else amplitude, config.penalty.sharpness
+            beyond, start if amplitude is None else amplitude, config.penalty.sharpness
         )
     if training.objective == "self_reparam":
         loss = objectives.self_reparam(log_w, lam, training.gamma)
@@ -91,29 +112,9 @@ def _model_loss(
         "loss_std": jnp.std(lam + terms),
         "ess": batch_ess(log_w, log_share),
         "log_z": log_z,
-        "leak": jnp.mean(leaked(margins), dtype=log_w.dtype),
+        "leak": jnp.mean(leaked(beyond), dtype=log_w.dtype),
     }
     return loss, metrics
-
-
-def _log_weights(
-    model: Model,
-    target: Target,
-    config: Config,
-    params: Params,
-    samples: Samples,
-    over_images: bool,
-) -> Array:
-    action = jax.vmap(target.action) if over_images else target.action
-    actions = over_batch(action)(samples.x)
-    density = config.training.density
-    assert density is not None  # `complete` has filled it
-    if config.training.gradient == "path":
-        fixed = {**params, "flow": jax.lax.stop_gradient(params["flow"])}
-        return -actions - log_q(model, fixed, samples, density)
-    if density in AS_DRAWN:
-        return -actions - samples.log_q
-    return -actions - log_q(model, params, samples, density)
 
 
 def penalty_amplitude(config: Config, step: Array) -> Array:

@@ -23,8 +23,11 @@ from sesamo_jax.core import (
 from sesamo_jax.density import orbit
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flows import IntegratedConfig
+from sesamo_jax.flows.integrated import IntegratedFlow
+from sesamo_jax.flows.score import with_score
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
+from sesamo_jax.modulation.heat_bath import HeatBathLaw
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
 from sesamo_jax.worldlines import build_worldlines
@@ -41,16 +44,30 @@ class FlowDensity(nn.Module):
         bijection: g, with the methods of `core.Bijection`.
         unit: length in which the flow measures configurations.
         folded: the symmetry into whose cell the base is folded (canonicalization).
+        carries_score: `draw` differentiates log q~ at fixed parameters, through y
+            alone; not where the base is folded.
     """
 
     base: nn.Module
     bijection: nn.Module
     unit: float
     folded: FiniteSymmetry | None = None
+    carries_score: bool = False
 
     def draw(self, noise: Array) -> tuple[Array, Array, Array]:
         """Return y, log q~(y) and the sector from which z was folded (else 0)."""
         z, log_base = self.base.from_noise(noise)
+        if self.carries_score:
+            _, pull = nn.vjp(
+                lambda base, z: base.log_prob(z), self.base, z, vjp_variables=False
+            )
+            _, score = pull(jnp.ones_like(log_base))
+            y, log_det, score = self.bijection.forward_with_score(
+                z / self.unit, self.unit * score
+            )
+            y = self.unit * y
+            log_q = with_score(log_base - log_det, y, score / self.unit)
+            return y, log_q, jnp.zeros((), jnp.int32)
         sector = jnp.zeros((), jnp.int32)
         if self.folded is not None:
             z, sector = canonicalize(self.folded, z)
@@ -65,6 +82,14 @@ class FlowDensity(nn.Module):
         if self.folded is None:
             return self.base.log_prob(z) + log_det
         return folded_log_prob(self.folded, self.base.log_prob, z) + log_det
+
+    def from_base(self, noise: Array) -> Array:
+        """Return z, before any folding."""
+        return self.base.from_noise(noise)[0]
+
+    def velocity(self, t: Array, y: Array) -> Array:
+        """Return dy/dt on the way from z to y, where g is a flow of particles."""
+        return self.unit * self.bijection.field(t, y / self.unit)
 
 
 def build_model(target: Target, config: Config) -> Model:
@@ -96,7 +121,11 @@ def build_model(target: Target, config: Config) -> Model:
 
     def assemble(bijection: nn.Module) -> Model:
         flow = FlowDensity(base, bijection, unit, folded)
-        return _assemble(flow, law, shape, dtype)
+        model = _assemble_both(flow, law, shape, dtype)
+        if not isinstance(law, HeatBathLaw):
+            return model
+        alone = _assemble_both(flow, ExactLaw(Trivial()), shape, dtype)
+        return model._replace(unmodulated=alone)
 
     flow = config.flow
     model = assemble(flow.build(shape, dtype))
@@ -134,6 +163,17 @@ def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
     return replace(target, event_shape=shape, action=action, slice_shape=None)
 
 
+def _assemble_both(
+    flow: FlowDensity, law: Law, shape: tuple[int, ...], dtype: jnp.dtype
+) -> Model:
+    """Return the model, with its path gradient where the flow carries a score."""
+    model = _assemble(flow, law, shape, dtype)
+    if flow.folded is not None or not hasattr(flow.bijection, "forward_with_score"):
+        return model
+    carrying = flow.clone(carries_score=True)
+    return model._replace(path_gradient=_assemble(carrying, law, shape, dtype))
+
+
 def _assemble(
     flow: FlowDensity, law: Law, shape: tuple[int, ...], dtype: jnp.dtype
 ) -> Model:
@@ -142,6 +182,7 @@ def _assemble(
     order = symmetry.order
     listed = order is not None and order <= MAX_ENUMERATED_ORDER
     elements = jnp.arange(order if listed else 0, dtype=jnp.int32)
+    moving = isinstance(flow.bijection, IntegratedFlow)
 
     # Linen types what `apply` returns as if it always held variables too.
     def flow_apply(params: Params, *args: Array, method: str) -> Any:
@@ -176,6 +217,16 @@ def _assemble(
         x, log_vol = jax.vmap(lambda u: symmetry.act(u, y))(elements)
         log_p_u = log_p - log_vol
         return Samples(x, log_flow + log_p_u, y, elements, log_p_u)
+
+    def prior_event(params: Params, noise: Array) -> Array:
+        return flow_apply(params, noise, method="from_base")
+
+    def prior(params: Params, key: Key, n: int) -> Array:
+        noise = jax.random.normal(key, (n, *shape), dtype)
+        return over_batch(prior_event, (None, 0))(params, noise)
+
+    def velocity_event(params: Params, t: Array, y: Array) -> Array:
+        return flow_apply(params, t, y, method="velocity")
 
     def sample(params: Params, key: Key, n: int) -> Samples:
         noise_key, law_key = jax.random.split(key)
@@ -214,4 +265,6 @@ def _assemble(
         flow_log_prob=over_batch(flow_log_prob_event, (None, 0)),
         log_prob=log_prob,
         margins=over_batch(symmetry.margins),
+        prior=prior,
+        velocity=over_batch(velocity_event, (None, 0, 0)) if moving else None,
     )

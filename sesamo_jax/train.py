@@ -103,6 +103,10 @@ def build_chunk(
         states: TrainState, steps: Array, data: Array | None = None
     ) -> tuple[TrainState, dict[str, Array]]:
         def step_all(states: TrainState) -> tuple[TrainState, dict[str, Array]]:
+            if len(states.step) == 1 and seeds_axis is None:
+                # With an axis of one seed, XLA's products take its slower batched form.
+                one = step(jax.tree.map(lambda leaf: leaf[0], states), data)
+                return jax.tree.map(lambda leaf: leaf[None], one)
             return jax.vmap(step, (0, None), spmd_axis_name=seeds_axis)(states, data)
 
         totals = jax.tree.map(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sesamo_jax.config import REFERENCES, BaseConfig, Config
+from sesamo_jax.config import ON_DATA, REFERENCES, BaseConfig, Config
 from sesamo_jax.core import Target
 from sesamo_jax.data_checks import check_data
 from sesamo_jax.flows import IntegratedConfig
@@ -50,7 +50,7 @@ def complete(config: Config, target: Target) -> Config:
     )
     if training.density is None:
         # The likelihood is that of x itself, and a mix has to be of one density.
-        exact = training.objective == "maximum_likelihood" and not continuous
+        exact = training.objective in ON_DATA and not continuous
         training = replace(training, density="orbit" if exact else "cell")
     if continuous:
         check_continuous(config, target)

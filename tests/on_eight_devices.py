@@ -99,7 +99,10 @@ print(
             "seeds": train(place(8, 4, 64), 4),
             "grid": place(8, 4, 64).describe(),
             "unasked": place(None, 4, 64).describe(),
-            "flops": [flops(ONE_DEVICE), flops(EIGHT), flops(place(8, 8, 1), 8)],
+            "flops": {
+                "batch": [flops(ONE_DEVICE), flops(EIGHT)],
+                "seeds": [flops(ONE_DEVICE, 2), flops(place(4, 8, 1), 8)],
+            },
             "fourier": fourier(),
             "refused": [refused(9, 1, 64), refused(8, 2, 50), refused(0, 1, 64)],
         }

@@ -66,9 +66,10 @@ def test_a_run_resumes_on_another_number_of_devices(way, seen):
 
 
 def test_each_device_has_its_share_of_the_work(seen):
-    one, eight, seed_each = seen["flops"]
+    one, eight = seen["flops"]["batch"]
     assert eight < one / 6  # what all of them repeat is small
-    assert seed_each == pytest.approx(one, rel=0.01)
+    alone, two_of_eight = seen["flops"]["seeds"]
+    assert two_of_eight == pytest.approx(alone, rel=0.01)
 
 
 def test_fourier_transforms_stay_on_their_device(seen):

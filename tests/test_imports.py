@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "config": {"flows", "reference", "targets"},
     "data": {"config", "core", "particles"},
     "likelihood": {"config", "core", "devices", "particles"},
-    "data_checks": {"config", "core", "modulation"},
+    "flow_matching": {"config", "core", "devices", "likelihood", "particles"},
+    "data_checks": {"config", "core", "flows", "modulation"},
     "value_checks": {"config", "density", "modulation"},
     "symmetry_checks": {"config", "core", "modulation"},
     "validation": {
@@ -51,8 +52,8 @@ MAY_IMPORT = {
     "memory": set(),
     "optim": {"core", "config"},
     "loss": {
-        *("core", "config", "density", "devices", "likelihood", "numerics"),
-        *("objectives", "penalty"),
+        *("core", "config", "density", "devices", "flow_matching", "likelihood"),
+        *("modulation", "numerics", "objectives", "penalty"),
     },
     "train": {
         *("core", "config", "data", "devices", "likelihood", "loss", "memory"),

@@ -22,7 +22,7 @@ from sesamo_jax import (
     build_model,
     fit,
 )
-from sesamo_jax.config import OBJECTIVES
+from sesamo_jax.config import OBJECTIVES, ON_DATA
 from sesamo_jax.loss import batch_loss, penalty_amplitude
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.symmetries import Z2
@@ -322,7 +322,7 @@ COMBINATIONS = [
     ("sesamo", law, objective)
     for law in LAWS
     for objective in OBJECTIVES
-    if objective not in ("forward_kl", "maximum_likelihood")  # worldlines, data
+    if objective not in ("forward_kl", *ON_DATA)  # worldlines, data
     if objective != "reverse_kl" or law not in LEARNED
 ] + [
     (method, "exact", objective)

@@ -7,6 +7,7 @@ import flax.linen as nn
 from sesamo_jax.flows.black_box import BlackBoxConfig
 from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
 from sesamo_jax.flows.continuous import ContinuousConfig, SliceContinuousConfig
+from sesamo_jax.flows.equivariant_graph import EquivariantGraphConfig
 from sesamo_jax.flows.kernel import KernelConfig
 from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
 from sesamo_jax.flows.slice_coupling import SliceCouplingConfig, SliceCouplings
@@ -17,6 +18,7 @@ __all__ = [
     "BlackBoxConfig",
     "Checkerboard",
     "CheckerboardConfig",
+    "EquivariantGraphConfig",
     "FlowConfig",
     "IntegratedConfig",
     "KernelConfig",
@@ -57,6 +59,7 @@ FLOWS: dict[str, FlowConfig] = {
     "black_box": BlackBoxConfig(),
     "checkerboard": CheckerboardConfig(),
     "continuous": ContinuousConfig(),
+    "equivariant_graph": EquivariantGraphConfig(),
     "kernel": KernelConfig(),
     "realnvp": RealNVPConfig(),
     "slice_continuous": SliceContinuousConfig(),

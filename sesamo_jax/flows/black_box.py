@@ -16,13 +16,11 @@ from itertools import pairwise
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array
-from sesamo_jax.flows.divergence import brute_force
-from sesamo_jax.flows.integrate import Velocity
-from sesamo_jax.flows.integrated import IntegratedFlow
+from sesamo_jax.flows.divergence import Field
+from sesamo_jax.flows.integrated import DifferentiatedFlow
 from sesamo_jax.particles import coordinates, positions
 
 
@@ -69,7 +67,7 @@ class BlackBoxConfig:
         return replace(self, steps=4 * self.steps)
 
 
-class BlackBoxFlow(IntegratedFlow):
+class BlackBoxFlow(DifferentiatedFlow):
     """The flow over unit time; fields as in `IntegratedFlow`."""
 
     config: BlackBoxConfig = BlackBoxConfig()
@@ -89,7 +87,7 @@ class BlackBoxFlow(IntegratedFlow):
             for i, (start, shape) in enumerate(zip(starts, shapes, strict=True))
         ]
 
-    def _velocity(self) -> Velocity:
+    def _field(self) -> Field:
         """Return v for y of shape (N - 1, D)."""
         *hidden, (last_matrix, last_bias) = self.layers
 
@@ -100,6 +98,4 @@ class BlackBoxFlow(IntegratedFlow):
                 h = jnp.tanh(h @ matrix + bias)
             return coordinates((h @ last_matrix + last_bias).reshape(x.shape))
 
-        # Gradients that store the derivatives of all layers at all times, instead of
-        # computing them again, take two to three times as long.
-        return jax.checkpoint(brute_force(field))
+        return field

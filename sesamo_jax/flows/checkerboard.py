@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
-from sesamo_jax.flows import chain
+from sesamo_jax.flows import chain, score
 from sesamo_jax.flows.conditioner import ACTIVATIONS
 
 
@@ -89,8 +89,8 @@ class PeriodicConvolution(nn.Module):
         )(patches)
 
 
-class CheckerboardCoupling(nn.Module):
-    """y = x exp(s) + t on the sites of one parity, s and t functions of the others.
+class CheckerboardConditioner(nn.Module):
+    """Functions of the sites of one parity, for those of the other.
 
     Attributes:
         parity: 0 or 1, which sites change.
@@ -123,6 +123,10 @@ class CheckerboardCoupling(nn.Module):
         last = PeriodicConvolution(outputs, config.radius, self.dtype, zero=True)
         return last(h), active
 
+
+class CheckerboardCoupling(CheckerboardConditioner):
+    """y = x exp(s) + t on the sites of one parity, s and t functions of the others."""
+
     def log_scale_and_shift(self, x: Array) -> tuple[Array, Array]:
         """Return s and t, zero on the frozen sites, for one event."""
         out, active = self.condition(x, 2)
@@ -140,6 +144,19 @@ class CheckerboardCoupling(nn.Module):
         log_scale, shift = self.log_scale_and_shift(y)
         return (y - shift) * jnp.exp(-log_scale), -jnp.sum(log_scale)
 
+    def forward_with_score(
+        self, z: Array, score_z: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return y, sum s and the score of y's density from that of z's."""
+        y, log_det, scaled, added = score.affine(
+            self,
+            lambda coupling, x: coupling.log_scale_and_shift(x),
+            active=z,
+            passive=z,
+            score=score_z,
+        )
+        return y, log_det, scaled + added
+
 
 class Checkerboard(nn.Module):
     """Checkerboard couplings in turn on both parities.
@@ -156,7 +173,7 @@ class Checkerboard(nn.Module):
 
     def setup(self) -> None:
         """Create the couplings."""
-        self.couplings = [
+        self.couplings: list[Any] = [
             CheckerboardCoupling(index % 2, self.config, self.dtype)
             for index in range(self.config.couplings)
         ]
@@ -168,3 +185,9 @@ class Checkerboard(nn.Module):
     def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
         """Return z = g^-1(y) and log|det dz/dy| for one event."""
         return chain.inverse(self.couplings, y)
+
+    def forward_with_score(
+        self, z: Array, score_z: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return y, log|det dy/dz| and the score of y's density from that of z's."""
+        return score.forward(self.couplings, z, score_z)

@@ -3,9 +3,11 @@
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array
+from sesamo_jax.flows.divergence import Field, brute_force
 from sesamo_jax.flows.integrate import CLASSICAL, Velocity, adaptive, runge_kutta
 
 
@@ -32,6 +34,10 @@ class IntegratedFlow(nn.Module):
         """Return v, (N - 1, D), and div v, (), of one event at a time t."""
         return self._velocity()(t, y)
 
+    def field(self, t: Array, y: Array) -> Array:
+        """Return v alone, (N - 1, D), of one event at a time t."""
+        return self.velocity(t, y)[0]
+
     def _integrate(self, y: Array, start: float, end: float) -> tuple[Array, Array]:
         if self.tolerance:
             return adaptive(self._velocity(), y, start, end, self.tolerance)
@@ -45,3 +51,24 @@ class IntegratedFlow(nn.Module):
     def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
         """Return z = g^-1(y) and log|det dz/dy|, up to the error of integration."""
         return self._integrate(y, 1.0, 0.0)
+
+
+class DifferentiatedFlow(IntegratedFlow):
+    """One whose divergence is the trace of its Jacobian; `_field` makes its velocity.
+
+    Attributes: as in `IntegratedFlow`.
+    """
+
+    def _field(self) -> Field:
+        """Return v for y of shape (N - 1, D)."""
+        raise NotImplementedError
+
+    def field(self, t: Array, y: Array) -> Array:
+        """Return v alone, (N - 1, D), at the cost of no divergence."""
+        return self._field()(t, y)
+
+    def _velocity(self) -> Velocity:
+        """Return v for y of shape (N - 1, D)."""
+        # Gradients that store the derivatives of all layers at all times, instead of
+        # computing them again, take two to three times as long.
+        return jax.checkpoint(brute_force(self._field()))

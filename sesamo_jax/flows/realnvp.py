@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array
-from sesamo_jax.flows import chain
+from sesamo_jax.flows import chain, score
 from sesamo_jax.flows.conditioner import ACTIVATIONS, INITS, MLP
 
 
@@ -79,8 +79,10 @@ class AffineCoupling(nn.Module):
 
     def _merge(self, active: Array, passive: Array) -> Array:
         first, second = (active, passive) if self.even else (passive, active)
-        merged = jnp.zeros(first.size + second.size, first.dtype)
-        return merged.at[::2].set(first).at[1::2].set(second)
+        # No scatter, which CPUs carry out number by number.
+        second = jnp.pad(second, (0, first.size - second.size))
+        pairs = jnp.stack([first, second], axis=1)
+        return pairs.ravel()[: active.size + passive.size]
 
     def _network(self, out: int, name: str) -> MLP:
         c = self.config
@@ -111,6 +113,22 @@ class AffineCoupling(nn.Module):
         log_scale, shift = self.log_scale_and_shift(passive, active.size)
         z = self._merge((active - shift) * jnp.exp(-log_scale), passive)
         return z, -jnp.sum(log_scale)
+
+    def forward_with_score(
+        self, z: Array, score_z: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return y, sum s and the score of y's density from that of z's."""
+        active, passive = self._split(z)
+        score_active, score_passive = self._split(score_z)
+        y, log_det, score_active, added = score.affine(
+            self,
+            lambda coupling, x: coupling.log_scale_and_shift(x, active.size),
+            active,
+            passive,
+            score_active,
+        )
+        score_y = self._merge(score_active, score_passive + added)
+        return self._merge(y, passive), log_det, score_y
 
 
 class RealNVP(nn.Module):
@@ -145,3 +163,11 @@ class RealNVP(nn.Module):
         """Return z = g^-1(y) and log|det dz/dy| for one event."""
         z, log_det = chain.inverse(self.couplings, y.ravel())
         return z.reshape(self.event_shape), log_det
+
+    def forward_with_score(
+        self, z: Array, score_z: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return y, log|det dy/dz| and the score of y's density from that of z's."""
+        y, log_det, score_y = score.forward(self.couplings, z.ravel(), score_z.ravel())
+        shape = self.event_shape
+        return y.reshape(shape), log_det, score_y.reshape(shape)

@@ -12,8 +12,8 @@ import numpy as np
 from sesamo_jax.core import Array
 from sesamo_jax.flows.checkerboard import (
     Checkerboard,
+    CheckerboardConditioner,
     CheckerboardConfig,
-    CheckerboardCoupling,
 )
 
 # Of the network's outputs on their way to the splines. A spline's parameters are many
@@ -51,7 +51,7 @@ class SplineConfig(CheckerboardConfig):
         return SplineCouplings(event_shape, self, dtype)
 
 
-class SplineCoupling(CheckerboardCoupling):
+class SplineCoupling(CheckerboardConditioner):
     """y = S(x exp(s) + t) on the sites of one parity, all functions of the others.
 
     The affine map moves a site's values to where S, on its fixed interval, should shape
