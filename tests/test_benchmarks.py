@@ -155,7 +155,8 @@ def test_tables_say_what_was_reached_by_how_many(experiment, results):
     assert "0.9865 (0.98-0.993)" in tables.ends()
     assert "`time_to_ess_hubbard`" in tables.machines()
     figure = experiment("benchmarks.figures").ess_time(tables.trainings())
-    assert len(figure.axes) == 1
+    drawn = [panel.get_title() for panel in figure.axes if panel.axison]
+    assert drawn == ["hubbard"]
 
 
 def test_goals_are_judged_by_their_medians(experiment, results):
@@ -298,7 +299,8 @@ def test_parts_are_listed_in_order_and_finished_ones_skipped(
     names = run.parse([]).chosen
     assert names[:2] == ["step", "time_to_ess_gmm"]
     assert names[-1] == "time_to_ess_phi4_complex"
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names)
+    assert "time_to_ess_hubbard_small_batches" in names
     experiment("benchmarks.records").write_part("step", part(experiment, targets={}))
     monkeypatch.setattr("sys.argv", ["run.py", "--list", "--only", "step"])
     run.main()

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from drawing import FLOW, HMC, row_of_panels
+from drawing import FLOW, HMC, plain_numbers
 from matplotlib.figure import Figure
 
 COLOURS = {"ours": FLOW, "peer": HMC}
+COLUMNS = 3
 LEVELS = (0.0, 0.9, 0.99, 0.999)
 BEST = 1e-4  # of 1 - ESS: what is closer to 1 is drawn there
 
@@ -17,8 +18,12 @@ def ess_time(parts: dict[str, dict[str, Any]]) -> Figure:
     Args:
         parts: measured curves by name of the task.
     """
-    figure, panels = row_of_panels(len(parts), (3.2 * len(parts), 3.2))
-    for panel, (name, part) in zip(panels, parts.items(), strict=True):
+    rows = -(-len(parts) // COLUMNS)
+    figure = Figure(figsize=(10, 3.2 * rows), layout="constrained")
+    panels = figure.subplots(rows, COLUMNS, squeeze=False)
+    for panel in panels.ravel()[len(parts) :]:
+        panel.axis("off")
+    for panel, (name, part) in zip(panels.flat, parts.items(), strict=False):
         seen = set()
         for run in part["runs"]:
             seconds = [point["seconds"] for point in run["points"]]
@@ -28,10 +33,13 @@ def ess_time(parts: dict[str, dict[str, Any]]) -> Figure:
             panel.plot(seconds, missing, ".-", color=COLOURS[who], label=label, ms=3)
             seen.add(who)
         panel.set(title=name, xlabel="seconds of training", xscale="log")
+        plain_numbers(panel.xaxis)
+        panel.tick_params(axis="x", labelsize=7)
         panel.set(yscale="log", ylim=(1.2, BEST))
         panel.set_yticks(1 - np.array(LEVELS), [str(level) for level in LEVELS])
         panel.set_yticks([], minor=True)
         panel.grid(axis="y", alpha=0.3)
         panel.legend(fontsize=8)
-    panels[0].set(ylabel="ESS")
+    for panel in panels[:, 0]:
+        panel.set(ylabel="ESS")
     return figure

@@ -57,6 +57,12 @@ def together(target: str) -> Callable[[], list[float]]:
 GOALS = (
     Goal("`hubbard` to ESS 0.99, time", 20, True, sooner("hubbard", 0.99, "seconds")),
     Goal("`hubbard` to ESS 0.99, samples", 50, True, sooner("hubbard", 0.99, "drawn")),
+    Goal(
+        "`hubbard` to ESS 0.99, samples, in batches of 250",
+        50,
+        True,
+        sooner("hubbard_small_batches", 0.99, "drawn"),
+    ),
     Goal("`gmm` to ESS 0.999, time", 10, True, sooner("gmm", 0.999, "seconds")),
     *(
         goal

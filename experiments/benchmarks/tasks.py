@@ -16,6 +16,7 @@ class Task:
         target: our name of it.
         settings: ours, over the default preset.
         peer: the peer's name of it; None where the peer has no density to compare.
+        beside: a task whose runs of the peer stand beside ours, instead of new ones.
         seconds: our budget of training.
         peer_seconds: the peer's; None takes `PATIENCE` times what ours took.
         every: steps between evaluations, for both.
@@ -26,6 +27,7 @@ class Task:
     target: str
     settings: dict[str, Any] = field(default_factory=dict)
     peer: str | None = None
+    beside: str | None = None
     seconds: float = 120.0
     peer_seconds: float | None = None
     every: int = 20
@@ -39,6 +41,9 @@ JUDGED: dict[str, Any] = {"every": 40, "samples": 5000, "repeats": 1}
 TASKS = {
     "gmm": Task("gmm", peer="gmm", peer_seconds=60.0),
     "hubbard": Task("hubbard", peer="hubbard", peer_seconds=150.0),
+    "hubbard_small_batches": Task(
+        "hubbard", {"training.batch_size": 250}, beside="hubbard"
+    ),
     "phi4_real": Task(
         "phi4_real", LATTICE, peer="phi4_real", peer_seconds=120.0, **JUDGED
     ),

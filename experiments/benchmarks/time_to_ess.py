@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.records import read_part
 from benchmarks.tasks import PATIENCE, TASKS, THRESHOLDS, Task
 from benchmarks.workers import Worker
 
@@ -19,10 +20,18 @@ def measure(name: str, peer: Path, repeats: int) -> dict[str, Any]:
         name: in `TASKS`.
         peer: interpreter of the peer's environment.
         repeats: seeds, where the task does not say how many.
+
+    Raises:
+        ValueError: where the task to stand beside has not been measured.
     """
     task = TASKS[name]
     seeds = range(task.repeats or repeats)
     runs = [run for seed in seeds for run in one_seed(task, seed, peer)]
+    if task.beside is not None:
+        part = read_part(f"time_to_ess_{task.beside}")
+        if part is None:
+            raise ValueError(f"time_to_ess_{task.beside} comes first")
+        runs += [run for run in part["runs"] if run["who"] == "peer"]
     return {"task": name, "thresholds": THRESHOLDS, "runs": runs}
 
 
