@@ -23,6 +23,11 @@ KINDS = {
     "black_box": "black box",
     "augmented": "black box, augmented",
 }
+MATCHING = {
+    "dw4_likelihood": "kernel, likelihood",
+    "dw4_matching_kernel": "kernel, flow matching",
+    "dw4_matching": "graph network, flow matching",
+}
 PARTICLES = {
     "dw4_couplings": "couplings alone",
     "dw4_couplings_modulated": "couplings, modulated",
@@ -82,6 +87,7 @@ def readme_table() -> str:
         ("dw2_reverse", "energy"),
         ("dw4_likelihood", "data"),
         ("dw4_mixed", "both"),
+        ("dw4_matching", "data, graph network"),
         ("lj13_likelihood", "data"),
     ):
         run, target = metrics(name), name.split("_")[0]
@@ -121,6 +127,23 @@ def solver_table() -> str:
         cells += [f"{last['velocities']:.0f} : {last['most_velocities']:.0f}"]
         cells += [f"{last[key]:.1e}" for key in ("integration_error", "gradient_error")]
         rows.append([*cells, f"{result['seconds_per_step']:.3f}"])
+    return markdown(head, rows)
+
+
+def matching_table() -> str:
+    """Return flow matching beside maximum likelihood, on the same data."""
+    head = ["field, objective", "parameters", "NLL", "floor", "ESS", "forward ESS"]
+    head += ["log Z", "mean energy", "integration error", "s / model"]
+    rows = []
+    for name, label in MATCHING.items():
+        run = metrics(name)
+        if run is None:
+            continue
+        cells = [label, f"{run['seeds'][0]['parameters']:,}", text(run, "nll")]
+        cells += [f"{FLOORS['dw4']}"]
+        names = ("ess", "forward_ess", "log_z", "energy")
+        cells += [text(run, name) for name in names] + [error_of(run)]
+        rows.append([*cells, f"{run['aggregate']['wall_seconds']['mean']:.0f}"])
     return markdown(head, rows)
 
 
@@ -182,6 +205,7 @@ TABLES = {
     "sizes_dw4": partial(size_table, "dw4"),
     "sizes_lj13": partial(size_table, "lj13"),
     "solvers": solver_table,
+    "matching": matching_table,
     "states": state_table,
     "cluster": cluster_table,
     "symmetry_particles": partial(symmetry_table, PARTICLES),
