@@ -3,11 +3,22 @@
 `python experiments/paper_tables.py`; `experiments/reproduce.py` does it after its runs.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 import studies
-from paper import ITEMS, PROTOCOLS, RESULTS, TARGETS, pieces
+from paper import (
+    FIELD_STEPS,
+    FIELDS,
+    FULL_HUBBARD,
+    ITEMS,
+    PROTOCOLS,
+    RESULTS,
+    TARGETS,
+    field_pieces,
+    pieces,
+)
 from studies import ROOT, markdown, read
 
 from sesamo_jax.summary import value_error
@@ -34,6 +45,18 @@ PUBLISHED = {
         "reinforce": "- ; 0.996(1)",
         "vmonf": "- ; 0.37(12)",
     },
+    "phi4_complex": {
+        "realnvp": "0.16(8) ; -",
+        "sesamo": "0.951(3) ; -",
+        "reinforce": "- ; 0.9472(8)",
+        "vmonf": "- ; 0.22(2)",
+    },
+    "phi4_complex_broken": {
+        "realnvp": "0.22(4) ; -",
+        "sesamo": "0.948(4) ; -",
+        "reinforce": "- ; 0.941(2)",
+        "vmonf": "- ; 0.23(1)",
+    },
 }
 LABELS = {
     "realnvp": "RealNVP",
@@ -42,12 +65,26 @@ LABELS = {
     "reinforce": "SESaMo, 2026 objective",
     "vmonf": "VMoNF",
     "ours": "ours: heat bath, orbit density",
+    "full": "SESaMo, 2025 objective, 6,000 steps",
 }
+FIELD_LABELS = LABELS | {"ours": "ours", "ours_aligned": "ours, aligned"}
+ALIGNED = ("sesamo", "reinforce", "ours_aligned")
+# The studies' names of the chains of each complex field.
+CHAINS = {"phi4_complex": "complex_hmc", "phi4_complex_broken": "complex_broken_hmc"}
+COMPARED = {"abs_magnetization": "abs. M", "action_density": "f/V"}
 
 
 def seeds_of(target: str, row: str) -> list[dict]:
     """Return the finished seeds of a row."""
-    folders = [f"{RESULTS}/{target}"] if row == "ours" else pieces(target, row)
+    if row == "ours":
+        return finished([f"{RESULTS}/{target}"])
+    if row == "full":
+        return finished([FULL_HUBBARD] if target == "hubbard" else [])
+    return finished(pieces(target, row))
+
+
+def finished(folders: Iterable[str]) -> list[dict]:
+    """Return the finished seeds of several runs."""
     paths = [ROOT / folder / "metrics.json" for folder in folders]
     return [seed for path in paths if path.exists() for seed in read(path)["seeds"]]
 
@@ -77,7 +114,7 @@ def sector_error(target: str, seeds: list[dict]) -> str:
 def table(target: str) -> str:
     """Return the rows of one target, published values beside."""
     rows = []
-    for row in ("ours", *PROTOCOLS):
+    for row in ("ours", *PROTOCOLS, "full"):
         seeds = seeds_of(target, row)
         if not seeds:
             continue
@@ -107,6 +144,39 @@ def table(target: str) -> str:
     return markdown([*head, "seeds"], rows)
 
 
+def field_table(target: str) -> str:
+    """Return the rows of a complex field, HMC and published values beside."""
+    chains = read(ROOT / RESULTS / "phi4" / CHAINS[target] / "metrics.json")["seeds"]
+    rows = [["HMC", "", *["-"] * 3, *observed(chains), *["-"] * 5]]
+    for row in FIELD_STEPS:
+        seeds = finished(field_pieces(target, row))
+        if not seeds:
+            continue
+        rows.append(
+            [
+                FIELD_LABELS[row],
+                "aligned" if row in ALIGNED else "full",
+                PUBLISHED[target].get(row, "-"),
+                *(mean_std(seeds, name) for name in ("ess", "log_z")),
+                *observed(seeds),
+                average(seeds, "max_weight_share", ".1g"),
+                average(seeds, "wall_seconds", ".0f"),
+                average(seeds, "samples_drawn", ".1e"),
+                average(seeds, "parameters", ".0f"),
+                str(len(seeds)),
+            ]
+        )
+    head = ["method", "space", "ESS, published 2025 ; 2026", "ESS", "log Z"]
+    head += [*COMPARED.values(), "max weight share", "s / seed", "samples drawn"]
+    return markdown([*head, "parameters", "seeds"], rows)
+
+
+def observed(seeds: list[dict]) -> list[str]:
+    """Return the observables of a first seed, with the errors of its samples."""
+    entries = [seeds[0]["observables"][name] for name in COMPARED]
+    return [value_error(entry["mean"], entry["error"]) for entry in entries]
+
+
 def progress_table() -> str:
     """Return how much of every item has been run, and the hours that took."""
     rows = []
@@ -119,6 +189,7 @@ def progress_table() -> str:
 
 
 TABLES = {target: partial(table, target) for target in TARGETS}
+TABLES |= {target: partial(field_table, target) for target in FIELDS}
 TABLES["progress"] = progress_table
 
 if __name__ == "__main__":
