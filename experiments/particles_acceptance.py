@@ -70,6 +70,12 @@ def steps_error() -> list[float]:
     return [row["integration_error"] for row in known["rows"]]
 
 
+def loss_by_estimate() -> list[float]:
+    """Return by how much estimated log-determinants lower the ESS of two particles."""
+    rows = (result_file("profile") or {"rows": []})["rows"]
+    return [row["exact"]["ess"][0] - row["hutchinson"]["ess"][0] for row in rows]
+
+
 def advantage() -> list[float]:
     """Return by how much 1,000 augmented data help less than equivariance and 100."""
     black_box = of("dw4_augmented_1000", "nll")
@@ -95,6 +101,10 @@ def checks() -> list[Check]:
         Check(
             "`dw2`, P(d < 4)", "0.3246 +- 0.01",
             observable("dw2_reverse", "left_well"), within(0.01, 0.3246),
+        ),
+        Check(
+            "`dw2`, ESS with exact weights less that with Hutchinson's", "> 0",
+            loss_by_estimate(), lambda value: value > 0,
         ),
         Check("`dw4`, NLL, 10,000 data", "<= 8.50", of(data, "nll"), at_most(8.50)),
         Check(

@@ -6,6 +6,7 @@ the runs' `samples.npz`, which are not committed. Runs that are missing are left
 
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,92 +20,21 @@ from particles_results import (
     Drawn,
     metrics,
     observed,
+    result_file,
     samples,
     training_nll,
 )
 from studies import ROOT
 
 from sesamo_jax.particles import helmert
-from sesamo_jax.targets import TARGETS
-from sesamo_jax.targets.double_well import DoubleWell
 
 KINDS = {
     "kernel": ("kernel flow", FLOW),
     "black_box": ("black box", HMC),
     "augmented": ("black box, augmented", OTHER),
 }
-DISTANCES = np.linspace(0.5, 7.2, 68)
+PAIRS = np.array(list(combinations(range(4), 2))).T  # of four particles
 ENERGIES = np.linspace(-27, 5, 97)
-LEAST = 10  # samples in a bin that is drawn
-
-
-def exact_free_energy(d: np.ndarray, system: DoubleWell) -> np.ndarray:
-    """Return -log p(d), p(d) ~ d^(D-1) exp(-u(d) / T) normalised, of two particles."""
-    fine = np.linspace(1e-3, 9, 20_001)
-
-    def log_mass(d: np.ndarray) -> np.ndarray:
-        energies = system.pair_energy(d) / system.temperature
-        return (system.dimension - 1) * np.log(d) - energies
-
-    mass = np.exp(log_mass(fine))
-    z = np.sum((mass[1:] + mass[:-1]) / 2 * np.diff(fine))
-    return np.log(z) - log_mass(d)
-
-
-def free_energy(
-    distances: np.ndarray, w: np.ndarray, edges: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return -log p(d) in bins and its error, NaN where there are too few samples.
-
-    Args:
-        distances: of samples, (n,).
-        w: normalised weights, (n,).
-        edges: of the bins, (bins + 1,).
-    """
-    counts = np.histogram(distances, edges)[0]
-    mass = np.histogram(distances, edges, weights=w)[0]
-    squares = np.histogram(distances, edges, weights=w**2)[0]
-    enough = counts >= LEAST
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(enough, -np.log(mass / np.diff(edges)), np.nan)
-        # Of a share p of the weight: var p = sum (w (1_bin - p))^2.
-        rest = np.sum(w**2) - squares
-        error = np.sqrt(squares * (1 - mass) ** 2 + rest * mass**2) / mass
-    return value, np.where(enough, error, np.nan)
-
-
-def profile_figure() -> Figure | None:
-    """Free energy of two particles along their distance (Fig. 3 b)."""
-    seeds = [samples("dw2_reverse", seed) for seed in range(3)]
-    found = [drawn for drawn in seeds if drawn is not None]
-    if not found:
-        return None
-    w = np.concatenate([drawn.w for drawn in found]) / len(found)
-    d = observed("dw2", "distance", np.concatenate([drawn.x for drawn in found]))
-    system = TARGETS["dw2"]
-    assert isinstance(system, DoubleWell)
-    figure, (profile, off) = row_of_panels(2, (9, 3.6))
-    centres = (DISTANCES[1:] + DISTANCES[:-1]) / 2
-    # The mean density of a bin, by ten points in each.
-    parts = np.linspace(0.05, 0.95, 10)
-    inner = DISTANCES[:-1, None] + parts * np.diff(DISTANCES)[:, None]
-    binned = -np.log(np.exp(-exact_free_energy(inner, system)).mean(axis=1))
-    profile.plot(centres, exact_free_energy(centres, system), color=LINE, label="exact")
-    equal = np.full(len(d), 1 / len(d))
-    for weights, colour, label in (
-        (equal, OTHER, "flow"),
-        (w, FLOW, "flow, reweighted"),
-    ):
-        value, error = free_energy(d, weights, DISTANCES)
-        for panel, base in ((profile, 0), (off, binned)):
-            panel.errorbar(
-                centres, value - base, error, fmt=".", color=colour, label=label
-            )
-    off.axhline(0, color=LINE)
-    profile.set(xlabel="distance", ylabel="free energy", ylim=(-0.3, 9))
-    off.set(xlabel="distance", ylabel="less the exact one", ylim=(-0.5, 0.5))
-    profile.legend(fontsize=8)
-    return figure
 
 
 def size_panel(panel: Axes, target: str) -> None:
@@ -166,10 +96,31 @@ def energy_figure() -> Figure | None:
     return figure
 
 
+def state_figure() -> Figure | None:
+    """The states of four particles: where they sit, lowest energy first (Fig. 7 a)."""
+    found = result_file("minima")
+    if found is None:
+        return None
+    shapes, energies = found["dw4_positions"], found["dw4"][0]["energies"]
+    figure, panels = row_of_panels(len(shapes), (2 * len(shapes), 2.3))
+    for panel, shape, energy in zip(panels, shapes, energies, strict=True):
+        x, y = principal(np.array(shape)).T
+        panel.plot(x[PAIRS], y[PAIRS], color=OTHER, lw=1)
+        panel.plot(x, y, "o", color=FLOW, ms=9)
+        panel.set(xlim=(-7, 7), ylim=(-7, 7), aspect="equal", title=f"{energy:.3f}")
+        panel.axis("off")
+    return figure
+
+
+def principal(x: np.ndarray) -> np.ndarray:
+    """Return positions, (N, D), turned to extend most along the first axis."""
+    return x @ np.linalg.svd(x)[2].T
+
+
 FIGURES: dict[str, Callable[[], Figure | None]] = {
-    "free_energy.png": profile_figure,
     "data_size.png": size_figure,
     "energies.png": energy_figure,
+    "states.png": state_figure,
 }
 
 

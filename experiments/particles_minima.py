@@ -66,14 +66,19 @@ def counts(minima: Minima, windows: tuple, threshold: float) -> list[int]:
     return [int(np.sum((energies > low) & (energies <= high))) for low, high in windows]
 
 
-def double_wells(target: Target) -> list[dict]:
-    """Return states found and weights of all of them, by source and round."""
-    rows, levels = [], None
+def double_wells(target: Target) -> tuple[list[dict], list]:
+    """Return states found and weights of all of them, by source and round.
+
+    And, second, the positions of the particles in each, lowest first.
+    """
+    rows, levels, shapes = [], None, []
     for source, rounds in sources("dw4", target):
         for drawn in rounds:
             minima = quench(target, drawn.x)
             if levels is None:  # the reference visits all of them
-                levels = minima.energies[distinct(minima, THRESHOLDS["tight"])]
+                lowest_first = distinct(minima, THRESHOLDS["tight"])
+                levels = minima.energies[lowest_first]
+                shapes = (helmert(4).T @ minima.y[lowest_first]).tolist()
             rows.append(
                 {
                     "source": source,
@@ -85,7 +90,7 @@ def double_wells(target: Target) -> list[dict]:
                 }
             )
             print(json.dumps(rows[-1]), flush=True)
-    return rows
+    return rows, shapes
 
 
 def cluster(target: Target) -> list[dict]:
@@ -106,8 +111,10 @@ def cluster(target: Target) -> list[dict]:
 def main() -> None:
     """Quench everything and write what was found."""
     jax.config.update("jax_enable_x64", True)
+    rows, shapes = double_wells(build_target("dw4", dtype="float64"))
     content = {
-        "dw4": double_wells(build_target("dw4", dtype="float64")),
+        "dw4": rows,
+        "dw4_positions": shapes,
         "lj13": cluster(build_target("lj13", dtype="float64")),
         "environment": environment(),
     }

@@ -28,6 +28,12 @@ MATCHING = {
     "dw4_matching_kernel": "kernel, flow matching",
     "dw4_matching": "graph network, flow matching",
 }
+WEIGHTS = {
+    "exact": "exact",
+    "hutchinson": "with Hutchinson's estimate",
+    "equal": "none, as drawn",
+}
+UNWEIGHTED = {("equal", "ess"), ("equal", "log_z")}
 PARTICLES = {
     "dw4_couplings": "couplings alone",
     "dw4_couplings_modulated": "couplings, modulated",
@@ -130,6 +136,19 @@ def solver_table() -> str:
     return markdown(head, rows)
 
 
+def profile_table() -> str:
+    """Return what weights with an estimated log-determinant are worth."""
+    rows = []
+    found = (result_file("profile") or {"rows": []})["rows"]
+    for way, label in WEIGHTS.items() if found else ():
+        cells = [label]
+        for name in ("ess", "log_z", "left_well"):
+            values = [row[way][name][0] for row in found]
+            cells.append("-" if (way, name) in UNWEIGHTED else spread(values))
+        rows.append(cells)
+    return markdown(["weights", "ESS", "log Z", "P(d < 4)"], rows)
+
+
 def matching_table() -> str:
     """Return flow matching beside maximum likelihood, on the same data."""
     head = ["field, objective", "parameters", "NLL", "floor", "ESS", "forward ESS"]
@@ -204,6 +223,7 @@ TABLES = {
     "main": main_table,
     "sizes_dw4": partial(size_table, "dw4"),
     "sizes_lj13": partial(size_table, "lj13"),
+    "profile": profile_table,
     "solvers": solver_table,
     "matching": matching_table,
     "states": state_table,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tolerances import SIGMAS
 
+from sesamo_jax import estimators
 from sesamo_jax.flows import KernelConfig
 from sesamo_jax.flows.integrate import solve
 from sesamo_jax.particles import helmert
@@ -19,8 +20,8 @@ SMALL = KernelConfig(kernels=7, time_kernels=3, reach=8.0, width=2.0)
 
 
 @pytest.fixture(scope="module")
-def figures(experiment):
-    return experiment("particles_figures")
+def profile(experiment):
+    return experiment("particles_profile")
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,11 @@ def test_every_run_of_the_study_is_a_configuration(experiment):
     assert runs["dw4_kernel_10"].settings["training.batch_size"] == 10
 
 
-def test_the_exact_profile_is_the_density_of_the_distance(figures):
+def test_the_exact_profile_is_the_density_of_the_distance(profile):
     """Against the target itself, on the plane of y, and its known mean."""
     system = TARGETS["dw2"]
     d = np.linspace(0.01, 9, 4001)
-    p = np.exp(-figures.exact_free_energy(d, system))
+    p = np.exp(-profile.exact_free_energy(d, system))
     target = build_target("dw2", dtype="float64")
     y = jnp.stack([d / 2**0.5, 0 * d], axis=-1)[:, None]
     # d^2 y = pi d dd, for y of length d / sqrt(2).
@@ -65,20 +66,34 @@ def test_the_exact_profile_is_the_density_of_the_distance(figures):
     assert np.sum(p * d) * (d[1] - d[0]) == pytest.approx(4.5151, abs=1e-3)
 
 
-def test_reweighting_brings_the_profile_back_within_its_error(figures, rng):
+def test_reweighting_brings_the_profile_back_within_its_error(profile, rng):
     """Uniform distances with the density of the target as weights."""
     system = TARGETS["dw2"]
     d = rng.uniform(0.5, 8.0, 50_000)
-    w = np.exp(-figures.exact_free_energy(d, system))
+    w = np.exp(-profile.exact_free_energy(d, system))
     edges = np.linspace(2, 6.5, 91)
-    value, error = figures.free_energy(d, w / w.sum(), edges)
-    expected = figures.exact_free_energy((edges[1:] + edges[:-1]) / 2, system)
+    value, error = profile.free_energy(d, w / w.sum(), edges)
+    expected = profile.exact_free_energy((edges[1:] + edges[:-1]) / 2, system)
     assert np.all(error < 0.1)
     assert np.all(np.abs(value - expected) < SIGMAS * error + 0.01)
     spread = (value - expected) / error
     assert 0.7 < np.std(spread) < 1.3
-    none = figures.free_energy(d, w / w.sum(), np.array([100.0, 101.0]))
+    none = profile.free_energy(d, w / w.sum(), np.array([100.0, 101.0]))
     assert np.isnan(none).all()
+
+
+def test_exact_weights_give_log_z_and_estimated_ones_spread_around_them(profile, rng):
+    """In wells so shallow that an untrained flow can be reweighted."""
+    wells = {"offset": 1.0, "quadratic": -0.5, "quartic": 0.1}
+    target = build_target("dw2", dtype="float64", **wells)
+    _, params, _ = kernel_params(SMALL, rng)
+    drawn = profile.draw(target, SMALL, params, 20_000, jax.random.key(3))
+    found = estimators.log_z(np.asarray(drawn["exact"]))
+    assert found.error < 0.05
+    assert abs(found.mean - target.exact.log_z) < SIGMAS * found.error
+    off = np.asarray(drawn["hutchinson"] - drawn["exact"])
+    assert off.std() > 0.02
+    assert abs(off.mean()) < SIGMAS * off.std() / len(off) ** 0.5
 
 
 def test_velocities_of_the_adaptive_integrator_are_counted(solvers, rng):
