@@ -25,6 +25,7 @@ from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flows.conditioner import MLP
+from sesamo_jax.sampling import sample_and_images
 
 
 def build_mixture(target: Target, config: Config) -> Model:
@@ -97,16 +98,6 @@ def build_mixture(target: Target, config: Config) -> Model:
         x, log_q, log_p = every.x[c], every.log_q[c], every.log_p_u[c]
         return Samples(x, log_q, every.y, every.u[c], log_p)
 
-    def sample(params: Params, key: Key, n: int) -> Samples:
-        noise_key, component_key = jax.random.split(key)
-        noise = jax.random.normal(noise_key, (n, *shape), dtype)
-        keys = jax.random.split(component_key, n)
-        return over_batch(draw, (None, 0, 0))(params, noise, keys)
-
-    def images(params: Params, key: Key, n: int) -> Samples:
-        noise = jax.random.normal(key, (n, *shape), dtype)
-        return over_batch(draw_images, (None, 0))(params, noise)
-
     def log_prob(params: Params, x: Array) -> Array:
         z, log_det = apply_each(params, x / unit, "inverse_and_log_det")
         z = unit * z
@@ -117,6 +108,7 @@ def build_mixture(target: Target, config: Config) -> Model:
         reached = jnp.all(jnp.isfinite(z.reshape(count, -1)), axis=1)
         return jax.nn.logsumexp(jnp.where(reached, terms, -jnp.inf))
 
+    sample, images = sample_and_images(draw, draw_images, shape, dtype)
     return Model(
         init=init,
         sample=sample,

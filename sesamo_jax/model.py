@@ -28,6 +28,7 @@ from sesamo_jax.flows.score import with_score
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
+from sesamo_jax.sampling import sample_and_images
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
 from sesamo_jax.worldlines import build_worldlines
@@ -228,16 +229,6 @@ def _assemble(
     def velocity_event(params: Params, t: Array, y: Array) -> Array:
         return flow_apply(params, t, y, method="velocity")
 
-    def sample(params: Params, key: Key, n: int) -> Samples:
-        noise_key, law_key = jax.random.split(key)
-        noise = jax.random.normal(noise_key, (n, *shape), dtype)
-        keys = jax.random.split(law_key, n)
-        return over_batch(draw, (None, 0, 0))(params, noise, keys)
-
-    def images(params: Params, key: Key, n: int) -> Samples:
-        noise = jax.random.normal(key, (n, *shape), dtype)
-        return over_batch(draw_images, (None, 0))(params, noise)
-
     def flow_log_prob_event(params: Params, y: Array) -> Array:
         return flow_apply(params, y, method="log_prob")
 
@@ -258,6 +249,7 @@ def _assemble(
     log_prob = None
     if listed or order is None:
         log_prob = over_batch(log_prob_orbit if listed else log_prob_slice, (None, 0))
+    sample, images = sample_and_images(draw, draw_images, shape, dtype)
     return Model(
         init=init,
         sample=sample,

@@ -44,10 +44,11 @@ MAY_IMPORT = {
     },
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "devices", "modulation"},
-    "mixture": {"core", "config", "bases", "devices", "flows"},
+    "sampling": {"core", "devices"},
+    "mixture": {"core", "config", "bases", "devices", "flows", "sampling"},
     "model": {
         *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
-        *("devices", "symmetries", "validation", "worldlines", "mixture"),
+        *("devices", "sampling", "symmetries", "validation", "worldlines", "mixture"),
     },
     "memory": set(),
     "optim": {"core", "config"},
