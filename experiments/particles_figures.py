@@ -90,7 +90,7 @@ def energy_figure() -> Figure | None:
             outline = partial(histogram, energies, histtype="step")
             outline(color=colour, ls=":", label="as drawn")
             outline(color=colour, weights=drawn.w, label="reweighted")
-        panel.set(xlabel="energy", title=label)
+        panel.set(xlabel="energy", title=label, ylim=(0, 0.45))
         panel.legend(fontsize=7)
     panels[0].set_ylabel("density")
     return figure
@@ -102,12 +102,13 @@ def state_figure() -> Figure | None:
     if found is None:
         return None
     shapes, energies = found["dw4_positions"], found["dw4"][0]["energies"]
-    figure, panels = row_of_panels(len(shapes), (2 * len(shapes), 2.3))
+    figure, panels = row_of_panels(len(shapes), (2 * len(shapes), 2.2))
     for panel, shape, energy in zip(panels, shapes, energies, strict=True):
         x, y = principal(np.array(shape)).T
         panel.plot(x[PAIRS], y[PAIRS], color=OTHER, lw=1)
         panel.plot(x, y, "o", color=FLOW, ms=9)
-        panel.set(xlim=(-7, 7), ylim=(-7, 7), aspect="equal", title=f"{energy:.3f}")
+        panel.set(xlim=(-4.5, 4.5), ylim=(-4.5, 4.5), aspect="equal")
+        panel.set_title(f"{energy:.3f}")
         panel.axis("off")
     return figure
 
