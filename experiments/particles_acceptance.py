@@ -9,6 +9,8 @@ from studies import markdown
 
 from sesamo_jax.summary import value_error
 
+ROUNDING = 1e-9
+
 
 class Check(NamedTuple):
     """One figure to reach.
@@ -154,6 +156,8 @@ def acceptance_table() -> str:
             continue
         values = np.array(check.values)
         error = float(values.std(ddof=1)) if len(values) > 1 else None
+        if error is not None and error < ROUNDING * abs(values.mean()):
+            error = None  # the same in all rounds
         good = sum(map(check.reached, check.values))
         verdict = "yes" if good == len(values) else f"{good} of {len(values)}"
         text = value_error(float(values.mean()), error)

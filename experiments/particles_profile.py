@@ -173,7 +173,9 @@ def figure(rows: list[dict[str, Any]]) -> Figure:
                 label=labels[way],
             )  # fmt: skip
     off.axhline(0, color=LINE)
-    profile.set(xlabel="distance", ylabel="free energy", ylim=(-0.3, 9))
+    profile.set(
+        xlabel="distance", ylabel="free energy", xlim=(1.4, 6.8), ylim=(-0.5, 12)
+    )
     off.set(xlabel="distance", ylabel="less the exact one", ylim=(-0.5, 0.5))
     profile.legend(fontsize=8)
     return drawn
