@@ -1,6 +1,7 @@
 """The run folder: what is written where."""
 
 import csv
+import fcntl
 import importlib.metadata
 import json
 import os
@@ -43,6 +44,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.history_path = path / "history.csv"
+        self._lock: int | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -50,15 +52,33 @@ class RunFolder:
         return self.path / "checkpoint"
 
     def open(self) -> None:
-        """Create the folder and make sure that it can be written to.
+        """Create the folder, make sure that it can be written to, and lock it.
+
+        The lock ends with `close`, or with the process. Some network file systems have
+        none; two runs there would overwrite each other's files.
 
         Raises:
-            OSError: if not.
+            BlockingIOError: while another run has it open.
+            OSError: if it cannot be written to.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         probe = self.path / ".write_test"
         probe.write_text("")
         probe.unlink()
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Let other runs open the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def is_empty(self) -> bool:
         """Return whether the folder is missing or holds nothing."""

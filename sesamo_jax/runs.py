@@ -1,5 +1,6 @@
 """One run from configuration to report: train, checkpoint, evaluate, write, draw."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -70,15 +71,31 @@ def execute(
         # before anything is written
         data = together(lambda: read_data("training", run.config, target))
         held_out = together(lambda: read_data("evaluation", run.config, target))
-    on_first(lambda: _open(run, folder, resume, placement))
+    with closing(folder):
+        on_first(lambda: _open(run, folder, resume, placement))
+        return _fill(run, folder, target, model, (data, held_out), placement)
+
+
+def _fill(
+    run: Run,
+    folder: RunFolder,
+    target: Target,
+    model: Model | None,
+    data: tuple[np.ndarray | None, np.ndarray | None],
+    placement: Placement,
+) -> dict[str, Any]:
+    """Train and judge, unless that has been done, and return the metrics.
+
+    Args: as in `execute`; `data` to train on and to be judged by.
+    """
     finished = from_first(lambda: folder.read("metrics.json") is not None)
     arrays, content = None, None
     if not finished:
         if model is None:
             entries, arrays = sample_reference(run, target)
         else:
-            result = _train(run, model, target, folder, data, placement)
-            entries, arrays = judge(run, model, target, result, held_out)
+            result = _train(run, model, target, folder, data[0], placement)
+            entries, arrays = judge(run, model, target, result, data[1])
         content = metrics(run, target, entries)
 
     def finish() -> dict[str, Any]:
@@ -144,6 +161,11 @@ def _open(run: Run, folder: RunFolder, resume: bool, placement: Placement) -> No
             folder.write("env.json", environment() | {"mesh": placement.describe()})
         if not finished:
             folder.write("config.json", wanted)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"another process is at work in output folder {path}: wait for its end, or "
+            "choose another"
+        ) from error
     except OSError as error:
         raise UsageError(
             f"output folder {path} is not writable: {error.strerror or error}"

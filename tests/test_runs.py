@@ -1,5 +1,6 @@
 """The run folder: what it holds, and which folders are refused."""
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import jax
@@ -177,6 +178,18 @@ def test_resume_with_another_configuration_names_the_setting(
 ):
     run = resolve("gmm", "smoke", TINY | changes, seed=5, seeds=seeds)
     refused(run, finished[0], words, resume=True)
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    other = RunFolder(tmp_path / "run")
+    with closing(other):
+        other.open()
+        for resume in (False, True):
+            refused(plain_run(), other.path, "another process is at work", resume)
+        assert contents(other.path) == []
+    with closing(RunFolder(other.path)) as free:
+        free.open()
 
 
 @pytest.mark.parametrize("resume", [False, True])
