@@ -76,8 +76,8 @@ def build_chunk(
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
     """Return `(states, steps, data) -> (states, mean metrics)`, to be jitted.
 
-    The number of steps is a traced integer, so that a shorter last chunk compiles
-    nothing. All seeds advance together, each by its own keys. Data, where there are
+    Metrics are means over a chunk's finite ones, NaN where there are none. The number
+    of steps is a traced integer, so that a shorter last chunk compiles nothing. All seeds advance together, each by its own keys. Data, where there are
     any, are shared by all seeds and no part of the program. `seeds_axis` is the axis of
     the mesh over which seeds are spread, see `devices.Placement`.
     """
@@ -109,18 +109,22 @@ def build_chunk(
                 return jax.tree.map(lambda leaf: leaf[None], one)
             return jax.vmap(step, (0, None), spmd_axis_name=seeds_axis)(states, data)
 
-        totals = jax.tree.map(
+        zeros = jax.tree.map(
             lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
             jax.eval_shape(step_all, states)[1],
         )
 
         def body(_: Array, carry: tuple) -> tuple:
-            states, totals = carry
+            states, totals, counts = carry
             states, metrics = step_all(states)
-            return states, jax.tree.map(jnp.add, totals, metrics)
+            finite = jax.tree.map(jnp.isfinite, metrics)
+            known = jax.tree.map(lambda f, m: jnp.where(f, m, 0), finite, metrics)
+            totals = jax.tree.map(jnp.add, totals, known)
+            return states, totals, jax.tree.map(jnp.add, counts, finite)
 
-        states, totals = jax.lax.fori_loop(0, steps, body, (states, totals))
-        means = jax.tree.map(lambda total: total / steps, totals)
+        carry = (states, zeros, zeros)
+        states, totals, counts = jax.lax.fori_loop(0, steps, body, carry)
+        means = jax.tree.map(jnp.divide, totals, counts)
         means["nonfinite_steps"] = jax.vmap(nonfinite_steps)(states.opt_state)
         return states, means
 

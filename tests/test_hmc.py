@@ -12,13 +12,13 @@ from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets import build_target
 
 
-def quartic(variance):
+def quartic(variance, dtype=jnp.float64):
     return Target(
         name="quartic",
         event_shape=(3,),
         action=lambda x: jnp.sum(x**4),
         prior_variance=variance,
-        dtype=jnp.float64,
+        dtype=dtype,
         observables={"virial": lambda x: 4 * jnp.mean(x**4)},
     )
 
@@ -33,8 +33,10 @@ def test_every_chain_leaves_a_start_of_steep_action(key):
     assert len(np.unique(chains.x[:, :, 0, 0])) > 0.6 * chains.x[:, :, 0, 0].size
 
 
-def test_virial_after_a_far_start(key):
-    chains = run_hmc(quartic(30.0), HMCConfig(chains=20, samples=500), key)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_virial_after_a_far_start(key, dtype):
+    chains = run_hmc(quartic(30.0, dtype), HMCConfig(chains=20, samples=500), key)
+    assert chains.x.dtype == dtype
     means = chains.observables["virial"].mean(axis=1)
     assert abs(means.mean() - 1) < 5 * means.std(ddof=1) / np.sqrt(len(means))
 

@@ -258,6 +258,9 @@ def test_non_finite_steps_are_skipped_and_counted():
     assert 3 < bad.sum() < 27
     counted = result.history["nonfinite_steps"][:, 0]
     np.testing.assert_array_equal(counted, np.cumsum(bad))
+    in_one = replace(config, training=replace(training, chunk=30))
+    row = fit(build_model(target, in_one), target, in_one).history["loss"]
+    np.testing.assert_allclose(row[0], np.nanmean(result.history["loss"]), rtol=1e-12)
     for leaf in jax.tree.leaves(result.params):
         assert np.all(np.isfinite(leaf))
     for step in range(1, 30):

@@ -49,6 +49,12 @@ def run_hmc(target: Target, config: HMCConfig, key: Key) -> Chains:
     HMC moves continuously, so where sectors are separated by high action every chain
     stays in the one it fell into: sector shares then say where chains started.
     """
+    # blackjax tunes in the widest type that is switched on, whatever the chains are.
+    with jax.enable_x64(target.dtype == jnp.float64):
+        return _run(target, config, key)
+
+
+def _run(target: Target, config: HMCConfig, key: Key) -> Chains:
     import blackjax  # here, since its import starts JAX's backend
 
     begin = time.perf_counter()
