@@ -70,7 +70,8 @@ for system in ("dw2", "dw4"):
     add(f"{system}_reverse", {})
     add(f"{system}_likelihood", LIKELIHOOD)
     add(f"{system}_mixed", MIXED)
-add("lj13_likelihood", LIKELIHOOD)
+# Narrower than the default: 13 particles sit closer to their shells than four do.
+add("lj13_likelihood", LIKELIHOOD | {"training.steps": 3000, "flow.width": 0.2})
 SHORT = {"training.steps": 400}
 add("lj13_reverse", SHORT, 1)
 add("lj13_mixed", MIXED | SHORT, 1)

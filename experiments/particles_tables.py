@@ -49,9 +49,10 @@ LATTICE = {
 
 
 def spread(values: list[float]) -> str:
-    """Return mean(std) of seeds, or the one value."""
-    error = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return value_error(float(np.mean(values)), error)
+    """Return mean(std) of seeds, or four digits of the one value."""
+    if len(values) == 1:
+        return f"{values[0]:.4g}"
+    return value_error(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
 def text(run: dict[str, Any], name: str) -> str:
