@@ -28,7 +28,21 @@ STEPS = 1500
 # In place of 8,000: every component sees every sample, and a step takes twenty times
 # as long.
 VMONF_BATCH = 500
-FULL_HUBBARD = f"{RESULTS}/hubbard_paper"  # what the 6,000 bring, five seeds
+# What all steps bring, by target and row: runs by folder.
+FULL = {
+    "gmm_broken": {
+        row: {
+            f"{RESULTS}/paper/gmm_broken_{row}_full": Entry(
+                "gmm_broken", PROTOCOLS[row], preset="paper"
+            )
+        }
+        for row in ("canonicalization", "reinforce")
+    },
+    "hubbard": {
+        "sesamo": {f"{RESULTS}/hubbard_paper": Entry("hubbard", {}, 5, preset="paper")}
+    },
+}
+FULL_STEPS = {"gmm_broken": "10,000", "hubbard": "6,000"}
 
 FIELDS = ("phi4_complex", "phi4_complex_broken")
 FIELD_SEEDS = 3
@@ -87,6 +101,12 @@ def protocol(targets: tuple[str, ...], rows: tuple[str, ...]) -> dict[str, Entry
     return dict(sorted(runs.items(), key=lambda item: item[1].seed))
 
 
+def full(*targets: str) -> dict[str, Entry]:
+    """Return the runs with all the paper's steps, by folder."""
+    rows = [runs for target in targets for runs in FULL.get(target, {}).values()]
+    return {folder: entry for runs in rows for folder, entry in runs.items()}
+
+
 def ours(*targets: str) -> dict[str, Entry]:
     """Return our own runs of the two-dimensional targets, ten seeds in one program."""
     return {f"{RESULTS}/{target}": Entry(target, {}, SEEDS) for target in targets}
@@ -107,7 +127,10 @@ REAL = of_study("phi4", phi4.RUNS, "real_")
 TABLE = ours("gmm", "hubbard") | protocol(("gmm", "hubbard"), FIRST)
 ITEMS: dict[str, dict[str, Entry]] = {
     "table1": TABLE | COMPLEX,
-    "table1_iclr": ours(*TARGETS) | protocol(TARGETS, (*FIRST, *LATER)) | fields(),
+    "table1_iclr": ours(*TARGETS)
+    | protocol(TARGETS, (*FIRST, *LATER))
+    | full(*TARGETS)
+    | fields(),
     "fig3": ours("gmm") | protocol(("gmm",), FIRST),
     "fig4": ours("hubbard") | protocol(("hubbard",), FIRST),
     "fig9": TABLE,

@@ -11,12 +11,14 @@ import studies
 from paper import (
     FIELD_STEPS,
     FIELDS,
-    FULL_HUBBARD,
+    FULL,
+    FULL_STEPS,
     ITEMS,
     PROTOCOLS,
     RESULTS,
     TARGETS,
     field_pieces,
+    ours,
     pieces,
 )
 from studies import ROOT, markdown, read
@@ -65,22 +67,12 @@ LABELS = {
     "reinforce": "SESaMo, 2026 objective",
     "vmonf": "VMoNF",
     "ours": "ours: heat bath, orbit density",
-    "full": "SESaMo, 2025 objective, 6,000 steps",
 }
 FIELD_LABELS = LABELS | {"ours": "ours", "ours_aligned": "ours, aligned"}
 ALIGNED = ("sesamo", "reinforce", "ours_aligned")
 # The studies' names of the chains of each complex field.
 CHAINS = {"phi4_complex": "complex_hmc", "phi4_complex_broken": "complex_broken_hmc"}
 COMPARED = {"abs_magnetization": "abs. M", "action_density": "f/V"}
-
-
-def seeds_of(target: str, row: str) -> list[dict]:
-    """Return the finished seeds of a row."""
-    if row == "ours":
-        return finished([f"{RESULTS}/{target}"])
-    if row == "full":
-        return finished([FULL_HUBBARD] if target == "hubbard" else [])
-    return finished(pieces(target, row))
 
 
 def finished(folders: Iterable[str]) -> list[dict]:
@@ -94,8 +86,10 @@ def mean_std(seeds: list[dict], name: str) -> str:
     values = [seed[name] for seed in seeds]
     if None in values:
         return "-"
-    std = np.std(values, ddof=1) if len(values) > 1 else seeds[0][f"{name}_error"]
-    return value_error(float(np.mean(values)), float(std))
+    std = (
+        float(np.std(values, ddof=1)) if len(values) > 1 else seeds[0][f"{name}_error"]
+    )
+    return value_error(float(np.mean(values)), std)
 
 
 def average(seeds: list[dict], name: str, digits: str) -> str:
@@ -113,14 +107,19 @@ def sector_error(target: str, seeds: list[dict]) -> str:
 
 def table(target: str) -> str:
     """Return the rows of one target, published values beside."""
+    runs = [("ours", LABELS["ours"], ours(target))]
+    runs += [(row, LABELS[row], pieces(target, row)) for row in PROTOCOLS]
+    for row, folders in FULL.get(target, {}).items():
+        label = f"{LABELS[row]}, {FULL_STEPS[target]} steps"
+        runs.append((row, label, folders))
     rows = []
-    for row in ("ours", *PROTOCOLS, "full"):
-        seeds = seeds_of(target, row)
+    for row, label, folders in runs:
+        seeds = finished(folders)
         if not seeds:
             continue
         rows.append(
             [
-                LABELS[row],
+                label,
                 PUBLISHED[target].get(row, "-"),
                 *(mean_std(seeds, n) for n in ("ess", "forward_ess", "kl", "log_z")),
                 average(seeds, "leak", ".2g"),
