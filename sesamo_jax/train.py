@@ -77,9 +77,10 @@ def build_chunk(
     """Return `(states, steps, data) -> (states, mean metrics)`, to be jitted.
 
     Metrics are means over a chunk's finite ones, NaN where there are none. The number
-    of steps is a traced integer, so that a shorter last chunk compiles nothing. All seeds advance together, each by its own keys. Data, where there are
-    any, are shared by all seeds and no part of the program. `seeds_axis` is the axis of
-    the mesh over which seeds are spread, see `devices.Placement`.
+    of steps is a traced integer, so that a shorter last chunk compiles nothing. All
+    seeds advance together, each by its own keys. Data, where there are any, are shared
+    by all seeds and no part of the program. `seeds_axis` is the axis of the mesh over
+    which seeds are spread, see `devices.Placement`.
     """
     optimizer = build_optimizer(config.training)
     value_and_grad = jax.value_and_grad(
