@@ -71,7 +71,7 @@ for system in ("dw2", "dw4"):
     add(f"{system}_likelihood", LIKELIHOOD)
     add(f"{system}_mixed", MIXED)
 LIQUID = {
-    "training.steps": 3000,
+    "training.steps": 4000,
     "training.learning_rate": 0.015,
     "flow.width": 0.2,  # its shells are sharp
     "flow.steps": 25,  # with 20, training exploits their error
