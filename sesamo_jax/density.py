@@ -71,6 +71,16 @@ def log_q(model: Model, params: Params, samples: Samples, density: str) -> Array
     return jnp.where(jnp.expand_dims(inside, range(1, cell.ndim)), cell, jnp.inf)
 
 
+def where_reached(log_q: Array, y: Array, z: Array) -> Array:
+    """Return log q~(y), a scalar, or -inf where its inverse z of a finite y overflowed.
+
+    Far from a flow's own samples the scales of its inverse can exceed what floating
+    point holds. No base has mass at an infinite z, which later layers turn into NaN.
+    """
+    overflowed = jnp.all(jnp.isfinite(y)) & ~jnp.all(jnp.isfinite(z))
+    return jnp.where(overflowed, -jnp.inf, log_q)
+
+
 def leaked(margins: Array) -> Array:
     """Return whether y lies outside Omega, from its margins (..., borders)."""
     return jnp.any(margins > 0, axis=-1)

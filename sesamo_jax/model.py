@@ -20,7 +20,7 @@ from sesamo_jax.core import (
     Target,
     as_finite,
 )
-from sesamo_jax.density import orbit
+from sesamo_jax.density import orbit, where_reached
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.integrated import IntegratedFlow
@@ -77,12 +77,16 @@ class FlowDensity(nn.Module):
         return self.unit * y, log_base - log_det, sector
 
     def log_prob(self, y: Array) -> Array:
-        """Return log q~(y); -inf where a folded base has no mass."""
+        """Return log q~(y); -inf where the base, or the folded one, has no mass."""
         z, log_det = self.bijection.inverse_and_log_det(y / self.unit)
         z = self.unit * z
         if self.folded is None:
-            return self.base.log_prob(z) + log_det
-        return folded_log_prob(self.folded, self.base.log_prob, z) + log_det
+            log_q = self.base.log_prob(z) + log_det
+        else:
+            log_q = folded_log_prob(self.folded, self.base.log_prob, z) + log_det
+        if isinstance(self.bijection, IntegratedFlow):  # its NaN says that it failed
+            return log_q
+        return where_reached(log_q, y, z)
 
     def from_base(self, noise: Array) -> Array:
         """Return z, before any folding."""

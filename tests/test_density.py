@@ -282,3 +282,22 @@ def test_base_mean_and_unit_enter_the_density():
         model = build_model(TILTED, Config(flow=SMOOTH, base=base))
         log_density = jax.jit(partial(model.flow_log_prob, case.params))
         np.testing.assert_allclose(case.integral(log_density), 1, atol=F64)
+
+
+def test_an_image_whose_inverse_overflows_has_no_mass():
+    """The mirror image of every draw is at s = -1000 and beyond, on the way back."""
+    flow = RealNVPConfig(3, 0, 4, "relu", shared=False, log_scale_bound=0.0)
+    base = BaseConfig(mean=6.0, variance=0.3, whiten=False)
+    model = build_model(WELLS, Config(flow=flow, base=base))
+    init = partial(model.init, jax.random.key(0))
+    params = random_params(init, np.random.default_rng(5), gain=0.1)
+    scale = params["flow"]["params"]["bijection"]["couplings_2"]["s"]
+    for layer, slope in (("Dense_0", -1.0), ("Dense_1", -200.0)):
+        kernel = jnp.zeros_like(scale[layer]["kernel"]).at[0, 0].set(slope)
+        scale[layer] = {"kernel": kernel, "bias": jnp.zeros_like(scale[layer]["bias"])}
+    samples = jax.jit(partial(model.sample, n=200))(params, jax.random.key(1))
+    assert not np.any(leaked(model.margins(samples.y)))
+    mirrored = jax.vmap(lambda y: WELLS.symmetry.act(1, y)[0])(samples.y)
+    assert np.all(np.isneginf(model.flow_log_prob(params, mirrored)))
+    found = model.log_prob(params, samples.x)
+    np.testing.assert_allclose(found, samples.log_q, atol=F64)
