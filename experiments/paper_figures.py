@@ -38,7 +38,7 @@ def density_figure(target: str) -> Figure | None:
     shown = densities(target)
     if len(shown) < 5:
         return None
-    figure, panels = row_of_panels(len(shown), (3.2 * len(shown), 3.2))
+    figure, panels = row_of_panels(len(shown), (3.2 * len(shown), 3.6))
     top = np.exp(shown[0][2].max())
     for panel, (label, axis, log_q) in zip(panels, shown, strict=True):
         density = np.exp(log_q).T

@@ -19,7 +19,8 @@ def value_error(value: float | None, error: float | None) -> str:
     """
     if value is None:
         return "-"
-    if error is None or not isfinite(error) or error <= 0:
+    # The standard deviation of equal numbers may be a rounding error instead of 0.
+    if error is None or not isfinite(error) or error <= 1e-14 * abs(value):
         return f"{value:.6g}"
     if error < 1e-9:
         return f"{value:.1g} +- {error:.1g}"
