@@ -71,14 +71,15 @@ def log_q(model: Model, params: Params, samples: Samples, density: str) -> Array
     return jnp.where(jnp.expand_dims(inside, range(1, cell.ndim)), cell, jnp.inf)
 
 
-def where_reached(log_q: Array, y: Array, z: Array) -> Array:
-    """Return log q~(y), a scalar, or -inf where its inverse z of a finite y overflowed.
+def pulled_back(y: Array, log_base: Array, log_det: Array) -> Array:
+    """Return log q~(y) = log q_0(z) + log|det dz/dy|, a scalar.
 
     Far from a flow's own samples the scales of its inverse can exceed what floating
-    point holds. No base has mass at an infinite z, which later layers turn into NaN.
+    point holds. No base has mass at such a z: where log q_0 has overflowed at a finite
+    y, log q~ is -inf, whatever the layers behind have made of it.
     """
-    overflowed = jnp.all(jnp.isfinite(y)) & ~jnp.all(jnp.isfinite(z))
-    return jnp.where(overflowed, -jnp.inf, log_q)
+    overflowed = jnp.all(jnp.isfinite(y)) & ~jnp.isfinite(log_base)
+    return jnp.where(overflowed, -jnp.inf, log_base + log_det)
 
 
 def leaked(margins: Array) -> Array:

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from sesamo_jax.bases import build_base
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
-from sesamo_jax.density import where_reached
+from sesamo_jax.density import pulled_back
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flows.conditioner import MLP
 from sesamo_jax.sampling import sample_and_images
@@ -104,8 +104,8 @@ def build_mixture(target: Target, config: Config) -> Model:
         z = unit * z
         log_base = jax.vmap(lambda z: base_apply(params, z, method="log_prob"))(z)
         log_p = jax.vmap(lambda z: log_shares(params, z))(z)
-        terms = log_base + log_det + jnp.diagonal(log_p)
-        terms = jax.vmap(where_reached, (0, None, 0))(terms, x, z)
+        added = log_det + jnp.diagonal(log_p)
+        terms = jax.vmap(pulled_back, (None, 0, 0))(x, log_base, added)
         return jax.nn.logsumexp(terms)
 
     sample, images = sample_and_images(draw, draw_images, shape, dtype)

@@ -20,7 +20,7 @@ from sesamo_jax.core import (
     Target,
     as_finite,
 )
-from sesamo_jax.density import orbit, where_reached
+from sesamo_jax.density import orbit, pulled_back
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.integrated import IntegratedFlow
@@ -81,12 +81,12 @@ class FlowDensity(nn.Module):
         z, log_det = self.bijection.inverse_and_log_det(y / self.unit)
         z = self.unit * z
         if self.folded is None:
-            log_q = self.base.log_prob(z) + log_det
+            log_base = self.base.log_prob(z)
         else:
-            log_q = folded_log_prob(self.folded, self.base.log_prob, z) + log_det
+            log_base = folded_log_prob(self.folded, self.base.log_prob, z)
         if isinstance(self.bijection, IntegratedFlow):  # its NaN says that it failed
-            return log_q
-        return where_reached(log_q, y, z)
+            return log_base + log_det
+        return pulled_back(y, log_base, log_det)
 
     def from_base(self, noise: Array) -> Array:
         """Return z, before any folding."""

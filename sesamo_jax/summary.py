@@ -21,7 +21,7 @@ def value_error(value: float | None, error: float | None) -> str:
         return "-"
     # The standard deviation of equal numbers may be a rounding error instead of 0.
     if error is None or not isfinite(error) or error <= 1e-14 * abs(value):
-        return f"{value:.6g}"
+        return f"{value:.6g}" if abs(value) > 1e-9 else f"{value:.1g}"
     if error < 1e-9:
         return f"{value:.1g} +- {error:.1g}"
     digits = -floor(log10(error))

@@ -36,6 +36,7 @@ from sesamo_jax.summary import AGGREGATED, aggregate, format_report, value_error
         # Nothing to say about the error.
         (0.5, 0.0, "0.5"),
         (9.699606, 1.9e-15, "9.69961"),
+        (1.49136e-245, 0.0, "1e-245"),
         (0.123456789, None, "0.123457"),
         (2.0, float("nan"), "2"),
         (2.0, float("inf"), "2"),
