@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "devices", "modulation"},
     "sampling": {"core", "devices"},
-    "mixture": {"core", "config", "bases", "devices", "flows", "sampling"},
+    "mixture": {"core", "config", "bases", "density", "devices", "flows", "sampling"},
     "model": {
         *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
         *("devices", "sampling", "symmetries", "validation", "worldlines", "mixture"),
