@@ -46,14 +46,14 @@ FULL_STEPS = {"gmm_broken": "10,000", "hubbard": "6,000"}
 
 FIELDS = ("phi4_complex", "phi4_complex_broken")
 FIELD_SEEDS = 3
-# Steps that take two minutes on two quiet cores.
+# Steps that take one minute on two quiet cores.
 FIELD_STEPS = {
-    "realnvp": 730,
-    "vmonf": 120,
-    "sesamo": 870,
-    "reinforce": 780,
-    "ours_aligned": 2730,
-    "ours": 2130,
+    "realnvp": 370,
+    "vmonf": 60,
+    "sesamo": 430,
+    "reinforce": 390,
+    "ours_aligned": 1370,
+    "ours": 1070,
 }
 
 
