@@ -39,7 +39,12 @@ FULL = {
         for row in ("canonicalization", "reinforce")
     },
     "hubbard": {
-        "sesamo": {f"{RESULTS}/hubbard_paper": Entry("hubbard", {}, 5, preset="paper")}
+        "sesamo": {f"{RESULTS}/hubbard_paper": Entry("hubbard", {}, 5, preset="paper")},
+        "reinforce": {
+            f"{RESULTS}/paper/hubbard_reinforce_full": Entry(
+                "hubbard", PROTOCOLS["reinforce"], preset="paper"
+            )
+        },
     },
 }
 FULL_STEPS = {"gmm_broken": "10,000", "hubbard": "6,000"}
