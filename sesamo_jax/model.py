@@ -8,11 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from sesamo_jax.bases import build_base
-from sesamo_jax.canonical import canonicalize, folded_log_prob
 from sesamo_jax.config import Config
 from sesamo_jax.core import (
     Array,
-    FiniteSymmetry,
     Key,
     Model,
     Params,
@@ -20,11 +18,11 @@ from sesamo_jax.core import (
     Target,
     as_finite,
 )
-from sesamo_jax.density import orbit, pulled_back
+from sesamo_jax.density import orbit
 from sesamo_jax.devices import over_batch
+from sesamo_jax.flow_density import FlowDensity
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.integrated import IntegratedFlow
-from sesamo_jax.flows.score import with_score
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
@@ -32,69 +30,6 @@ from sesamo_jax.sampling import sample_and_images
 from sesamo_jax.symmetries import Trivial
 from sesamo_jax.validation import complete
 from sesamo_jax.worldlines import build_worldlines
-
-
-class FlowDensity(nn.Module):
-    """The density q~ of y = unit * g(z / unit), z ~ q_0, before any modulation.
-
-    The unit cancels in the log-determinant. One that makes z / unit of order one keeps
-    the networks' inputs, and their first steps, of order one too.
-
-    Attributes:
-        base: q_0, with the methods of `base.Gaussian`.
-        bijection: g, with the methods of `core.Bijection`.
-        unit: length in which the flow measures configurations.
-        folded: the symmetry into whose cell the base is folded (canonicalization).
-        carries_score: `draw` differentiates log q~ at fixed parameters, through y
-            alone; not where the base is folded.
-    """
-
-    base: nn.Module
-    bijection: nn.Module
-    unit: float
-    folded: FiniteSymmetry | None = None
-    carries_score: bool = False
-
-    def draw(self, noise: Array) -> tuple[Array, Array, Array]:
-        """Return y, log q~(y) and the sector from which z was folded (else 0)."""
-        z, log_base = self.base.from_noise(noise)
-        if self.carries_score:
-            _, pull = nn.vjp(
-                lambda base, z: base.log_prob(z), self.base, z, vjp_variables=False
-            )
-            _, score = pull(jnp.ones_like(log_base))
-            y, log_det, score = self.bijection.forward_with_score(
-                z / self.unit, self.unit * score
-            )
-            y = self.unit * y
-            log_q = with_score(log_base - log_det, y, score / self.unit)
-            return y, log_q, jnp.zeros((), jnp.int32)
-        sector = jnp.zeros((), jnp.int32)
-        if self.folded is not None:
-            z, sector = canonicalize(self.folded, z)
-            log_base = log_base + jnp.log(self.folded.order)
-        y, log_det = self.bijection.forward_and_log_det(z / self.unit)
-        return self.unit * y, log_base - log_det, sector
-
-    def log_prob(self, y: Array) -> Array:
-        """Return log q~(y); -inf where the base, or the folded one, has no mass."""
-        z, log_det = self.bijection.inverse_and_log_det(y / self.unit)
-        z = self.unit * z
-        if self.folded is None:
-            log_base = self.base.log_prob(z)
-        else:
-            log_base = folded_log_prob(self.folded, self.base.log_prob, z)
-        if isinstance(self.bijection, IntegratedFlow):  # its NaN says that it failed
-            return log_base + log_det
-        return pulled_back(y, log_base, log_det)
-
-    def from_base(self, noise: Array) -> Array:
-        """Return z, before any folding."""
-        return self.base.from_noise(noise)[0]
-
-    def velocity(self, t: Array, y: Array) -> Array:
-        """Return dy/dt on the way from z to y, where g is a flow of particles."""
-        return self.unit * self.bijection.field(t, y / self.unit)
 
 
 def build_model(target: Target, config: Config) -> Model:

@@ -11,8 +11,8 @@ from tolerances import F64
 
 from sesamo_jax.bases import Gaussian
 from sesamo_jax.canonical import canonicalize, folded_log_prob
+from sesamo_jax.flow_density import FlowDensity
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.model import FlowDensity
 from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
 
 SMOOTH = RealNVPConfig(2, 1, 8, "tanh", shared=True, log_scale_bound=0.3)

@@ -45,9 +45,10 @@ MAY_IMPORT = {
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "devices", "modulation"},
     "sampling": {"core", "devices"},
+    "flow_density": {"core", "canonical", "density", "flows"},
     "mixture": {"core", "config", "bases", "density", "devices", "flows", "sampling"},
     "model": {
-        *("core", "config", "bases", "flows", "modulation", "canonical", "density"),
+        *("core", "config", "bases", "flow_density", "flows", "modulation", "density"),
         *("devices", "sampling", "symmetries", "validation", "worldlines", "mixture"),
     },
     "memory": set(),
@@ -90,7 +91,7 @@ MAY_IMPORT = {
 }
 # Libraries that only some of them may know.
 ONLY_IN = {
-    "flax": {"flows", "modulation", "bases", "model", "worldlines"},
+    "flax": {"flows", "modulation", "bases", "flow_density", "model", "worldlines"},
     "distrax": {"flows", "modulation", "bases"},
     "optax": {"optim", "train"},
     "orbax": {"checkpoint"},
