@@ -7,7 +7,8 @@ import pytest
 from helpers import random_params
 from tolerances import F64
 
-from sesamo_jax.flows.continuous import ContinuousConfig, SliceContinuousConfig
+from sesamo_jax.flows.continuous import ContinuousConfig
+from sesamo_jax.flows.slice_continuous import SliceContinuousConfig
 from sesamo_jax.lattice import displacement_classes
 from sesamo_jax.results import RunFolder
 from sesamo_jax.runs import execute

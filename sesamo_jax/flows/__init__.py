@@ -6,10 +6,11 @@ import flax.linen as nn
 
 from sesamo_jax.flows.black_box import BlackBoxConfig
 from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
-from sesamo_jax.flows.continuous import ContinuousConfig, SliceContinuousConfig
+from sesamo_jax.flows.continuous import ContinuousConfig
 from sesamo_jax.flows.equivariant_graph import EquivariantGraphConfig
 from sesamo_jax.flows.kernel import KernelConfig
 from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
+from sesamo_jax.flows.slice_continuous import SliceContinuousConfig
 from sesamo_jax.flows.slice_coupling import SliceCouplingConfig, SliceCouplings
 from sesamo_jax.flows.spline import SplineConfig, SplineCouplings
 
@@ -18,12 +19,14 @@ __all__ = [
     "BlackBoxConfig",
     "Checkerboard",
     "CheckerboardConfig",
+    "ContinuousConfig",
     "EquivariantGraphConfig",
     "FlowConfig",
     "IntegratedConfig",
     "KernelConfig",
     "RealNVP",
     "RealNVPConfig",
+    "SliceContinuousConfig",
     "SliceCouplingConfig",
     "SliceCouplings",
     "SplineConfig",
