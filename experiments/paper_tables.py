@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import studies
+from drawing import histories
 from paper import (
     FIELD_STEPS,
     FIELDS,
@@ -176,6 +177,22 @@ def observed(seeds: list[dict]) -> list[str]:
     return [value_error(entry["mean"], entry["error"]) for entry in entries]
 
 
+def swings_table() -> str:
+    """Return how the ESS of training's batches moves over the last quarter of all."""
+    rows = []
+    for target, found in FULL.items():
+        for row, folders in found.items():
+            for folder in folders:
+                for curve in histories(ROOT / folder):
+                    ess = curve[-(len(curve) // 4) :, 1]
+                    numbers = (ess.min(), np.median(ess), ess.max())
+                    texts = [f"{number:.4f}" for number in numbers]
+                    rows.append([f"{target}, {LABELS[row]}", *texts])
+    return markdown(
+        ["row, one line for each seed", "smallest", "median", "largest"], rows
+    )
+
+
 def progress_table() -> str:
     """Return how much of every item has been run, and the hours that took."""
     rows = []
@@ -189,7 +206,7 @@ def progress_table() -> str:
 
 TABLES = {target: partial(table, target) for target in TARGETS}
 TABLES |= {target: partial(field_table, target) for target in FIELDS}
-TABLES["progress"] = progress_table
+TABLES |= {"swings": swings_table, "progress": progress_table}
 
 if __name__ == "__main__":
     studies.rewrite(PAGES, TABLES)
