@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from sesamo_jax.core import Array
 from sesamo_jax.flows.divergence import Field
 from sesamo_jax.flows.integrated import DifferentiatedFlow
+from sesamo_jax.flows.sizes import require_particles, require_positive
 from sesamo_jax.particles import coordinates, positions
 
 
@@ -49,17 +50,12 @@ class BlackBoxConfig:
         Raises:
             ValueError: for another shape of events, or a size that is not positive.
         """
-        if len(event_shape) != 2:
-            raise ValueError(
-                "flow 'black_box' moves particles, whose events have the shape "
-                f"(N - 1, D), got {event_shape}"
-            )
+        require_particles("black_box", event_shape)
         if not self.widths or min(self.widths) < 1:
             raise ValueError(
                 f"flow.widths={self.widths} must be positive integers such as 64,64"
             )
-        if self.steps < 1:
-            raise ValueError(f"flow.steps={self.steps} must be positive")
+        require_positive(self, "steps")
         return BlackBoxFlow(event_shape, self, dtype, tolerance)
 
     def finer(self) -> "BlackBoxConfig":

@@ -11,6 +11,7 @@ import numpy as np
 from sesamo_jax.core import Array
 from sesamo_jax.flows import chain, score
 from sesamo_jax.flows.conditioner import ACTIVATIONS
+from sesamo_jax.flows.sizes import require_positive
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,15 @@ class CheckerboardConfig:
 
         Raises:
             ValueError: for an odd extent, where a checkerboard does not close, or a
-                size below 1.
+                size that is not positive.
         """
         if any(extent % 2 for extent in event_shape):
             raise ValueError(
                 f"checkerboard couplings need even extents, got {event_shape}: use "
                 "another flow, or an even lattice"
             )
-        for field in ("couplings", "layers", "channels", "radius", "log_scale_bound"):
-            if not getattr(self, field) > 0:
-                raise ValueError(
-                    f"flow.{field}={getattr(self, field)} must be positive"
-                )
+        require_positive(self, "couplings", "layers", "channels", "radius")
+        require_positive(self, "log_scale_bound")
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"unknown flow.activation {self.activation!r}; "

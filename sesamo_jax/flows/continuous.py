@@ -10,7 +10,7 @@ Gerdes, de Haan, Rainone, Bondesan, Cheng 2022, who treat real fields.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import inf, pi, prod
+from math import pi, prod
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -20,6 +20,7 @@ import numpy as np
 
 from sesamo_jax.core import Array
 from sesamo_jax.flows.integrate import Velocity, adaptive, runge_kutta
+from sesamo_jax.flows.sizes import require_positive
 from sesamo_jax.lattice import displacement_classes, displacements
 
 LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
@@ -70,11 +71,7 @@ class ContinuousConfig:
         return replace(self, steps=4 * self.steps, slope=self.slope / 4)
 
     def _check(self) -> None:
-        for field in ("reach", "width", "time_modes", "steps", "slope"):
-            if not 0 < getattr(self, field) < inf:
-                raise ValueError(
-                    f"flow.{field}={getattr(self, field)} must be positive and finite"
-                )
+        require_positive(self, "reach", "width", "time_modes", "steps", "slope")
         if self.features < 3:
             raise ValueError(f"flow.features={self.features} must be at least 3")
 

@@ -20,7 +20,7 @@ s = (d^2 + 1/4)^(1/2), smooth where particles coincide, and of cosines of time.
 """
 
 from dataclasses import dataclass, replace
-from math import inf, pi
+from math import pi
 from typing import Any
 
 import flax.linen as nn
@@ -30,6 +30,7 @@ import numpy as np
 from sesamo_jax.core import Array
 from sesamo_jax.flows.divergence import Field
 from sesamo_jax.flows.integrated import DifferentiatedFlow
+from sesamo_jax.flows.sizes import require_particles, require_positive
 from sesamo_jax.particles import pair_matrix
 
 SOFTENING = 0.5  # in the flow's unit
@@ -68,16 +69,8 @@ class EquivariantGraphConfig:
         Raises:
             ValueError: for another shape of events, or a size that is not positive.
         """
-        if len(event_shape) != 2:
-            raise ValueError(
-                "flow 'equivariant_graph' moves particles, whose events have the shape "
-                f"(N - 1, D), got {event_shape}"
-            )
-        for field in ("width", "layers", "reach", "time_modes", "steps"):
-            if not 0 < getattr(self, field) < inf:
-                raise ValueError(
-                    f"flow.{field}={getattr(self, field)} must be positive and finite"
-                )
+        require_particles("equivariant_graph", event_shape)
+        require_positive(self, "width", "layers", "reach", "time_modes", "steps")
         if self.bumps < 2:
             raise ValueError(f"flow.bumps={self.bumps} must be at least 2")
         return EquivariantGraphFlow(event_shape, self, dtype, tolerance)

@@ -23,6 +23,7 @@ import numpy as np
 from sesamo_jax.core import Array
 from sesamo_jax.flows.integrate import Velocity
 from sesamo_jax.flows.integrated import IntegratedFlow
+from sesamo_jax.flows.sizes import require_particles, require_positive
 from sesamo_jax.particles import lengths, pair_matrix
 
 CENTRES = ("even", "quadratic")
@@ -82,28 +83,19 @@ class KernelConfig:
             ValueError: for another shape of events, unknown centres, a size that is not
                 positive, or a negative tolerance.
         """
-        if len(event_shape) != 2:
-            raise ValueError(
-                "flow 'kernel' moves particles, whose events have the shape (N - 1, D),"
-                f" got {event_shape}"
-            )
+        require_particles("kernel", event_shape)
         if self.centres not in CENTRES:
             raise ValueError(
                 f"unknown flow.centres {self.centres!r}; known: {', '.join(CENTRES)}"
             )
-        for field in ("kernels", "time_kernels", "reach", "width", "time_width"):
-            if not 0 < getattr(self, field) < inf:
-                raise ValueError(
-                    f"flow.{field}={getattr(self, field)} must be positive and finite"
-                )
+        require_positive(self, "kernels", "time_kernels", "reach", "width")
+        require_positive(self, "time_width", "steps")
         for field in ("gain", "tolerance"):
             if not 0 <= getattr(self, field) < inf:
                 raise ValueError(
                     f"flow.{field}={getattr(self, field)} must not be negative, and "
                     "finite"
                 )
-        if self.steps < 1:
-            raise ValueError(f"flow.steps={self.steps} must be positive")
         return KernelFlow(event_shape, self, dtype, tolerance or self.tolerance)
 
     def finer(self) -> "KernelConfig":

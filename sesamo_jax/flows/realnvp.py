@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from sesamo_jax.core import Array
 from sesamo_jax.flows import chain, score
 from sesamo_jax.flows.conditioner import ACTIVATIONS, INITS, MLP
+from sesamo_jax.flows.sizes import require_positive
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,15 @@ class RealNVPConfig:
         """Return the flow for one event shape.
 
         Raises:
-            ValueError: for an unknown activation or initialisation, a size below 1,
-                or an event of one component, which leaves nothing to condition on.
+            ValueError: for an unknown activation or initialisation, a size that is not
+                positive, or an event of one component, which leaves nothing to
+                condition on.
         """
         if prod(event_shape) < 2:
             raise ValueError(
                 f"flow 'realnvp' needs at least two components, got event {event_shape}"
             )
-        for field in ("couplings", "width"):
-            if getattr(self, field) < 1:
-                raise ValueError(
-                    f"flow.{field}={getattr(self, field)} must be positive"
-                )
+        require_positive(self, "couplings", "width")
         if self.layers < 0:
             raise ValueError(f"flow.layers={self.layers} must not be negative")
         for field, known in (("activation", tuple(ACTIVATIONS)), ("init", INITS)):

@@ -1,7 +1,6 @@
 """Checkerboard couplings with monotone splines, for real fields on a lattice."""
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import distrax
@@ -15,6 +14,7 @@ from sesamo_jax.flows.checkerboard import (
     CheckerboardConditioner,
     CheckerboardConfig,
 )
+from sesamo_jax.flows.sizes import require_positive
 
 # Of the network's outputs on their way to the splines. A spline's parameters are many
 # and move together, so that at a step size that suits s and t they would overshoot.
@@ -43,10 +43,7 @@ class SplineConfig(CheckerboardConfig):
         Raises:
             ValueError: for an odd extent, or a size that is not positive.
         """
-        for field in ("bins", "bound"):
-            value = getattr(self, field)
-            if not (value > 0 and isfinite(value)):
-                raise ValueError(f"flow.{field}={value} must be positive and finite")
+        require_positive(self, "bins", "bound")
         super().build(event_shape, dtype)  # for its checks
         return SplineCouplings(event_shape, self, dtype)
 
