@@ -67,8 +67,9 @@ def time_figure() -> Figure:
             panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
         panel.set(xlabel="seconds of training per model", xscale="log", title=target)
         panel.set_ylim(0, 1.02)
-        panel.legend(fontsize=7)
     panels[0].set_ylabel("ESS")
+    lines, labels = panels[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 

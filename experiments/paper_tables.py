@@ -19,6 +19,7 @@ from paper import (
     RESULTS,
     TARGETS,
     field_pieces,
+    full_pieces,
     ours,
     pieces,
 )
@@ -110,9 +111,9 @@ def table(target: str) -> str:
     """Return the rows of one target, published values beside."""
     runs = [("ours", LABELS["ours"], ours(target))]
     runs += [(row, LABELS[row], pieces(target, row)) for row in PROTOCOLS]
-    for row, folders in FULL.get(target, {}).items():
+    for row in FULL.get(target, ()):
         label = f"{LABELS[row]}, {FULL_STEPS[target]} steps"
-        runs.append((row, label, folders))
+        runs.append((row, label, full_pieces(target, row)))
     rows = []
     for row, label, folders in runs:
         seeds = finished(folders)
@@ -181,8 +182,8 @@ def swings_table() -> str:
     """Return how the ESS of training's batches moves over the last quarter of all."""
     rows = []
     for target, found in FULL.items():
-        for row, folders in found.items():
-            for folder in folders:
+        for row in found:
+            for folder in full_pieces(target, row):
                 for curve in histories(ROOT / folder):
                     ess = curve[-(len(curve) // 4) :, 1]
                     numbers = (ess.min(), np.median(ess), ess.max())
