@@ -137,5 +137,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "cost.png": cost_figure,
 }
 
-if __name__ == "__main__":
+
+def write() -> None:
+    """Draw all figures for which there is enough."""
     save_all(FIGURES, ROOT / "docs" / "hubbard")
+
+
+if __name__ == "__main__":
+    write()

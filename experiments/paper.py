@@ -28,12 +28,11 @@ STEPS = 1500
 # In place of 8,000: every component sees every sample, and a step takes twenty times
 # as long.
 VMONF_BATCH = 500
-# Rows that are also run with all steps, by target, on fewer seeds.
+# Rows that are also run with all steps, by target, and their seeds.
 FULL = {
-    "gmm_broken": ("canonicalization", "reinforce"),
-    "hubbard": ("sesamo", "reinforce"),
+    "gmm_broken": {"canonicalization": 1, "reinforce": 2},
+    "hubbard": {"sesamo": 5, "reinforce": 1},
 }
-FULL_SEEDS = 3
 FULL_STEPS = {"gmm_broken": "10,000", "hubbard": "6,000"}
 
 FIELDS = ("phi4_complex", "phi4_complex_broken")
@@ -95,13 +94,14 @@ def protocol(targets: tuple[str, ...], rows: tuple[str, ...]) -> dict[str, Entry
 
 def full_pieces(target: str, row: str) -> dict[str, Entry]:
     """Return the runs of a row with all the paper's steps, by folder."""
-    if (target, row) == ("hubbard", "sesamo"):  # the README has them, too
-        return {f"{RESULTS}/hubbard_paper": Entry(target, {}, 5, preset="paper")}
+    seeds = FULL[target][row]
+    if (target, row) == ("hubbard", "sesamo"):  # the README has them, in one program
+        return {f"{RESULTS}/hubbard_paper": Entry(target, {}, seeds, preset="paper")}
     return {
         f"{RESULTS}/paper/{target}_{row}_full_{seed}": Entry(
             target, PROTOCOLS[row], seed=seed, preset="paper"
         )
-        for seed in range(FULL_SEEDS)
+        for seed in range(seeds)
     }
 
 

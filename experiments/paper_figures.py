@@ -1,4 +1,4 @@
-"""Draw Figs. 3, 4 and 9 of the paper from the result files of its runs.
+"""Draw Figs. 3, 4, 9 and 14 of the paper from the result files of its runs.
 
 `python experiments/paper_figures.py`; `experiments/reproduce.py` does it after its
 runs. The densities need `samples.npz`, which is not committed; without them the
@@ -7,16 +7,25 @@ committed figures stay.
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, histories, row_of_panels, save_all
 from matplotlib.figure import Figure
-from paper import FIRST, RESULTS, pieces
+from paper import FIELDS, FIRST, RESULTS, field_pieces, pieces
 from paper_tables import LABELS
 from studies import ROOT
 
 COLOURS = {"ours": FLOW, "sesamo": HMC, "canonicalization": OTHER, "realnvp": LINE}
 LOWEST = 1e-4  # densities below so much of the largest are drawn white
+
+
+class Style(NamedTuple):
+    """How a row's curve looks."""
+
+    label: str
+    colour: str
+    line: str = "-"
 
 
 def densities(target: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -49,27 +58,63 @@ def density_figure(target: str) -> Figure | None:
     return figure
 
 
-def time_figure() -> Figure:
-    """ESS of training batches against seconds, mean and std over seeds (Fig. 9)."""
-    figure, panels = row_of_panels(2, (10, 3.6))
-    for panel, target in zip(panels, ("gmm", "hubbard"), strict=True):
-        for row in ("ours", *FIRST):
-            folders = [f"{RESULTS}/{target}"] if row == "ours" else pieces(target, row)
-            curves = [c for folder in folders for c in histories(ROOT / folder)]
+def curves_figure(
+    targets: tuple[str, ...], rows: dict[str, Style], runs: Callable[[str, str], list]
+) -> Figure:
+    """ESS of training batches against seconds, mean and std over seeds, by target.
+
+    Args:
+        targets: one panel each.
+        rows: their styles.
+        runs: the folders of a target's row.
+    """
+    figure, panels = row_of_panels(len(targets), (10, 3.8))
+    for panel, target in zip(panels, targets, strict=True):
+        for row, style in rows.items():
+            curves = [c for name in runs(target, row) for c in histories(ROOT / name)]
             if not curves:
                 continue
-            rows = min(len(curve) for curve in curves)
-            stack = np.stack([curve[:rows] for curve in curves])
+            shortest = min(len(curve) for curve in curves)
+            stack = np.stack([curve[:shortest] for curve in curves])
             seconds, ess = stack[:, :, 0].mean(axis=0), stack[:, :, 1]
             mean, std = np.nanmean(ess, axis=0), np.nanstd(ess, axis=0)
-            colour = COLOURS[row]
-            panel.plot(seconds, mean, color=colour, lw=1.2, label=LABELS[row])
-            panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
+            panel.plot(seconds, mean, style.line, color=style.colour, label=style.label)
+            panel.fill_between(
+                seconds, mean - std, mean + std, color=style.colour, alpha=0.2
+            )
         panel.set(xlabel="seconds of training per model", xscale="log", title=target)
         panel.set_ylim(0, 1.02)
     panels[0].set_ylabel("ESS")
     lines, labels = panels[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=8)
+    columns = -(-len(lines) // 2)
+    figure.legend(lines, labels, loc="outside lower center", ncols=columns, fontsize=8)
+    return figure
+
+
+def time_figure() -> Figure:
+    """The two-dimensional targets of Fig. 9."""
+    rows = {row: Style(LABELS[row], COLOURS[row]) for row in ("ours", *FIRST)}
+
+    def runs(target: str, row: str) -> list[str]:
+        own = [f"{RESULTS}/{target}"]
+        return own if row == "ours" else list(pieces(target, row))
+
+    return curves_figure(("gmm", "hubbard"), rows, runs)
+
+
+def field_figure() -> Figure:
+    """The complex field of Fig. 14; what is on the paper's subspace is dashed."""
+    rows = {
+        "ours": Style("ours, full", FLOW),
+        "realnvp": Style("RealNVP, full", LINE),
+        "vmonf": Style("VMoNF, full", OTHER),
+        "ours_aligned": Style("ours, aligned", FLOW, "--"),
+        "sesamo": Style("SESaMo, 2025 objective, aligned", HMC, "--"),
+        "reinforce": Style("SESaMo, 2026 objective, aligned", HMC, ":"),
+    }
+    figure = curves_figure(FIELDS, rows, lambda *row: list(field_pieces(*row)))
+    for panel in figure.axes:  # what no linear scale would show
+        panel.set(yscale="log", ylim=(1e-4, 1.3))
     return figure
 
 
@@ -77,6 +122,7 @@ FIGURES: dict[str, Callable[[], Figure | None]] = {
     "fig3.png": partial(density_figure, "gmm"),
     "fig4.png": partial(density_figure, "hubbard"),
     "fig9.png": time_figure,
+    "fig14.png": field_figure,
 }
 
 

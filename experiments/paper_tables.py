@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
+import paper_published as published
 import studies
 from drawing import histories
 from paper import (
@@ -28,46 +29,13 @@ from studies import ROOT, markdown, read
 from sesamo_jax.summary import value_error
 
 PAGES = (ROOT / "docs" / "results.md",)
-# ESS as published: the preprint of 2025 ; the version of 2026, mean(std) of ten.
-PUBLISHED = {
-    "gmm": {
-        "realnvp": "0.75(26) ; -",
-        "canonicalization": "0.992(4) ; 0.91(8)",
-        "sesamo": "0.999(1) ; -",
-        "reinforce": "- ; 0.9986(2)",
-        "vmonf": "- ; 0.61(1)",
-    },
-    "gmm_broken": {
-        "canonicalization": "- ; 0.747(2)",
-        "reinforce": "- ; 0.9947(3)",
-        "vmonf": "- ; 0.83(11)",
-    },
-    "hubbard": {
-        "realnvp": "0.88(15) ; -",
-        "canonicalization": "0.85(1) ; 0.839(5)",
-        "sesamo": "0.999(2) ; -",
-        "reinforce": "- ; 0.996(1)",
-        "vmonf": "- ; 0.37(12)",
-    },
-    "phi4_complex": {
-        "realnvp": "0.16(8) ; -",
-        "sesamo": "0.951(3) ; -",
-        "reinforce": "- ; 0.9472(8)",
-        "vmonf": "- ; 0.22(2)",
-    },
-    "phi4_complex_broken": {
-        "realnvp": "0.22(4) ; -",
-        "sesamo": "0.948(4) ; -",
-        "reinforce": "- ; 0.941(2)",
-        "vmonf": "- ; 0.23(1)",
-    },
-}
 LABELS = {
     "realnvp": "RealNVP",
     "canonicalization": "canonicalization",
     "sesamo": "SESaMo, 2025 objective",
     "reinforce": "SESaMo, 2026 objective",
     "vmonf": "VMoNF",
+    "fab": "FAB, not run",
     "ours": "ours: heat bath, orbit density",
 }
 FIELD_LABELS = LABELS | {"ours": "ours", "ours_aligned": "ours, aligned"}
@@ -122,8 +90,10 @@ def table(target: str) -> str:
         rows.append(
             [
                 label,
-                PUBLISHED[target].get(row, "-"),
-                *(mean_std(seeds, n) for n in ("ess", "forward_ess", "kl", "log_z")),
+                published.ESS[target].get(row, "-"),
+                *(mean_std(seeds, name) for name in ("ess", "forward_ess")),
+                published.KL[target].get(row, "-"),
+                *(mean_std(seeds, name) for name in ("kl", "log_z")),
                 average(seeds, "leak", ".2g"),
                 sector_error(target, seeds),
                 average(seeds, "wall_seconds", ".0f"),
@@ -137,11 +107,14 @@ def table(target: str) -> str:
         "ESS, published 2025 ; 2026",
         "ESS",
         "forward ESS",
+        "KL, published 2026",
         "KL",
         "log Z",
         "leak",
     ]
     head += ["sectors, largest error", "s / seed", "samples drawn", "parameters"]
+    fab = [LABELS["fab"], published.ESS[target]["fab"], "-", "-"]
+    rows.append([*fab, published.KL[target]["fab"], *["-"] * 8])
     return markdown([*head, "seeds"], rows)
 
 
@@ -157,7 +130,7 @@ def field_table(target: str) -> str:
             [
                 FIELD_LABELS[row],
                 "aligned" if row in ALIGNED else "full",
-                PUBLISHED[target].get(row, "-"),
+                published.ESS[target].get(row, "-"),
                 *(mean_std(seeds, name) for name in ("ess", "log_z")),
                 *observed(seeds),
                 average(seeds, "max_weight_share", ".1g"),
@@ -167,6 +140,8 @@ def field_table(target: str) -> str:
                 str(len(seeds)),
             ]
         )
+    fab = [LABELS["fab"], "full", published.ESS[target]["fab"]]
+    rows.append([*fab, *["-"] * 9])
     head = ["method", "space", "ESS, published 2025 ; 2026", "ESS", "log Z"]
     head += [*COMPARED.values(), "max weight share", "s / seed", "samples drawn"]
     return markdown([*head, "parameters", "seeds"], rows)
@@ -197,7 +172,8 @@ def swings_table() -> str:
 def progress_table() -> str:
     """Return how much of every item has been run, and the hours that took."""
     rows = []
-    for item, runs in ITEMS.items():
+    own = {"our rows of the two-dimensional targets": ours(*TARGETS)}
+    for item, runs in (ITEMS | own).items():
         paths = [ROOT / folder / "metrics.json" for folder in runs]
         done = [read(path) for path in paths if path.exists()]
         seconds = sum(seed["wall_seconds"] for run in done for seed in run["seeds"])

@@ -10,6 +10,7 @@ import sys
 from itertools import product
 from typing import Any
 
+from phi4_results import ALPHAS, SCAN_SEEDS, of_seed
 from studies import Entry, study
 
 SMALL = {"target.shape": "8,8"}
@@ -25,6 +26,12 @@ def add(name: str, target: str, settings: dict[str, Any], seeds: int = 1) -> Non
     RUNS[name] = Entry(target, settings, seeds)
 
 
+def add_each(name: str, target: str, settings: dict[str, Any]) -> None:
+    """Add runs of three seeds, each by itself, to be done in pieces."""
+    for seed in range(SCAN_SEEDS):
+        RUNS[of_seed(name, seed)] = Entry(target, settings, seed=seed)
+
+
 def add_with_hmc(name: str, target: str, space: dict[str, Any], seeds: int = 1) -> None:
     """Add a run, and HMC of the same target beside it."""
     add(name, target, space, seeds)
@@ -34,17 +41,17 @@ def add_with_hmc(name: str, target: str, space: dict[str, Any], seeds: int = 1) 
 
 add_with_hmc("complex", "phi4_complex", {}, 3)
 add_with_hmc("complex_broken", "phi4_complex_broken", {}, 3)
-add_with_hmc("real_0.0", "phi4_real", {"target.alpha": 0.0})
-# HMC hardly changes the sign of the field: see its sectors.
-add_with_hmc("real_0.005", "phi4_real", {"target.alpha": 0.005})
-for alpha in (0.001, 0.002, 0.01):
-    add(f"real_{alpha}", "phi4_real", {"target.alpha": alpha})
+for alpha in ALPHAS:
+    add_each(f"real_{alpha}", "phi4_real", {"target.alpha": alpha})
+for alpha in (0.0, 0.005):  # hardly changes the sign of the field: see its sectors
+    chains = {"method": "hmc", "target.alpha": alpha}
+    add(f"real_{alpha}_hmc", "phi4_real", chains)
 add_with_hmc("critical_8x8", "phi4_real", SMALL | CRITICAL | {"target.lam": 6.008}, 3)
 for kappa in PHASES:
     add_with_hmc(f"complex_kappa_{kappa}", "phi4_complex", {"target.kappa": kappa})
 add("complex_aligned", "phi4_complex", {"target.space": "aligned"}, 3)
-for alpha in (0.001, 0.005, 0.01):
-    add(
+for alpha in ALPHAS:
+    add_each(
         f"real_{alpha}_canonicalization",
         "phi4_real",
         {"target.alpha": alpha, "method": "canonicalization", "training.steps": 1500},

@@ -1,7 +1,7 @@
 """Draw the figures of the phi^4 study, `docs/phi4/*.png`, from its result files.
 
 `python experiments/phi4_figures.py`, after `experiments/phi4.py`: the histograms need
-`samples.npz`, which is not committed. Runs that are missing are left out.
+`samples.npz`, which is not committed; without them the committed figures stay.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,13 @@ from phi4_results import (
     exact_ratio,
     metrics,
     paper_ratio,
+    pooled,
     samples,
     write_sums,
 )
 
 
-def magnetization_figure() -> Figure:
+def magnetization_figure() -> Figure | None:
     """Histograms of the magnetisation per site (Fig. 11)."""
     figure, panels = row_of_panels(2, (9, 3.4))
     reference = samples("real_0.0_hmc")
@@ -38,7 +39,7 @@ def magnetization_figure() -> Figure:
     for panel, alpha in zip(panels, (0.0, 0.001), strict=True):
         drawn = samples(f"real_{alpha}")
         if drawn is None or reference is None:
-            continue
+            return None
         m = drawn["x"].mean(axis=(1, 2))
         panel.hist(
             m, bins, weights=drawn["w"], density=True, color=FLOW, alpha=0.6,
@@ -72,17 +73,11 @@ def breaking_figure() -> Figure:
             run = metrics(f"real_{alpha}{suffix}")
             if run is None:
                 continue
-            seed = run["seeds"][0]
-            ratio = seed["observables"]["breaking_ratio"]
-            left.errorbar(
-                alpha, seed["ess"], seed["ess_error"], fmt="o", color=colour,
-                label=label,
-            )  # fmt: skip
-            right.plot(alpha, ratio["mean"], "o", color=colour, label=label)
-            off.errorbar(
-                alpha + shift, ratio["mean"] - exact_ratio(alpha)[0], ratio["error"],
-                fmt="o", color=colour, label=label,
-            )  # fmt: skip
+            ess, (ratio, error) = run["aggregate"]["ess"], pooled(run, "breaking_ratio")
+            style = {"fmt": "o", "color": colour, "label": label}
+            left.errorbar(alpha, ess["mean"], ess["std"], **style)
+            right.errorbar(alpha, ratio, **style)
+            off.errorbar(alpha + shift, ratio - exact_ratio(alpha)[0], error, **style)
             label = "_" + label
     ratios = np.array([ratio for ratio, _ in exact])
     left.plot(fine, 1 / (1 + ratios**2), ":", color=OTHER, label="1 / (1 + R^2)")
@@ -99,7 +94,7 @@ def breaking_figure() -> Figure:
     return figure
 
 
-def ring_figure() -> Figure:
+def ring_figure() -> Figure | None:
     """Density of the mean field in the complex plane, and its angle (Fig. 13)."""
     figure, panels = row_of_panels(4, (14, 3.4))
     bins = np.linspace(-2.7, 2.7, 61)
@@ -109,11 +104,11 @@ def ring_figure() -> Figure:
         (panels[2], "complex_broken", "SESaMo, alpha = 0.005"),
     ):
         drawn = samples(name)
+        if drawn is None:
+            return None
         panel.set_aspect("equal")
         panel.set_title(title, fontsize=9)
         panel.set_xlabel("Re M")
-        if drawn is None:
-            continue
         mean = drawn["x"].mean(axis=(1, 2))
         # As drawn, without weights: what the model learned.
         panel.hist2d(mean[:, 0], mean[:, 1], bins, density=True, cmap="viridis")
@@ -124,13 +119,14 @@ def ring_figure() -> Figure:
         ("complex_broken_hmc", HMC, "HMC"),
     ):
         drawn = samples(name)
-        if drawn is not None:
-            mean = drawn["x"].mean(axis=(1, 2))
-            angle = np.arctan2(mean[:, 1], mean[:, 0])
-            panels[3].hist(
-                angle, edges, weights=drawn["w"], density=True, histtype="step",
-                color=colour, lw=1.5, label=label,
-            )  # fmt: skip
+        if drawn is None:
+            return None
+        mean = drawn["x"].mean(axis=(1, 2))
+        angle = np.arctan2(mean[:, 1], mean[:, 0])
+        panels[3].hist(
+            angle, edges, weights=drawn["w"], density=True, histtype="step",
+            color=colour, lw=1.5, label=label,
+        )  # fmt: skip
     panels[3].set(xlabel="angle of M", ylim=(0, None))
     panels[3].set_title("alpha = 0.005", fontsize=9)
     panels[3].legend(fontsize=8, loc="lower center")
@@ -188,7 +184,7 @@ def scaling_figure() -> Figure:
     return figure
 
 
-FIGURES: dict[str, Callable[[], Figure]] = {
+FIGURES: dict[str, Callable[[], Figure | None]] = {
     "magnetization.png": magnetization_figure,
     "breaking_ratio.png": breaking_figure,
     "ring.png": ring_figure,
@@ -197,6 +193,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Draw all figures for which there is enough."""
     write_sums()
     save_all(FIGURES, ROOT / "docs" / "phi4")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,17 +1,38 @@
 """Reading the result files of the phi^4 study, and the breaking ratio's references."""
 
 import json
-from functools import partial
-from math import erf, exp, sqrt
+from math import erf, exp, hypot, sqrt
+from typing import Any
 
 import numpy as np
 import studies
 from studies import ROOT
 
-metrics = partial(studies.metrics, "phi4")
+from sesamo_jax.summary import aggregate
+
 RESULTS = ROOT / "experiments" / "results" / "phi4"
 SUMS = RESULTS / "real_0.0_hmc" / "absolute_sums.json"
 ALPHAS = (0.0, 0.001, 0.002, 0.005, 0.01)
+SCAN_SEEDS = 3
+
+
+def of_seed(name: str, seed: int) -> str:
+    """Return the folder of a seed of a run whose seeds have one each."""
+    return f"{name}_seed{seed}" if seed else name
+
+
+def metrics(name: str) -> dict[str, Any] | None:
+    """Return a run's result with the seeds of all its folders, or None.
+
+    Seconds are the first folder's: the others' seeds ran two at a time.
+    """
+    found = [studies.metrics("phi4", of_seed(name, k)) for k in range(SCAN_SEEDS)]
+    runs = [run for run in found if run is not None]
+    if len(runs) < 2:
+        return found[0]
+    seeds = [seed for run in runs for seed in run["seeds"]]
+    seconds = {"wall_seconds": runs[0]["aggregate"]["wall_seconds"]}
+    return runs[0] | {"seeds": seeds, "aggregate": aggregate(seeds) | seconds}
 
 
 def samples(name: str) -> dict[str, np.ndarray] | None:
@@ -24,6 +45,16 @@ def samples(name: str) -> dict[str, np.ndarray] | None:
         log_w = file["log_w"][0] if "log_w" in file else np.zeros(len(x))
     w = np.exp(log_w - log_w.max())
     return {"x": x, "w": w / w.sum()}
+
+
+def pooled(run: dict, name: str) -> tuple[float, float] | None:
+    """Return the mean over a run's seeds of an observable, and its error, or None."""
+    entries = [seed["observables"][name] for seed in run["seeds"]]
+    errors = [entry["error"] for entry in entries]
+    if None in errors:
+        return None
+    mean = float(np.mean([entry["mean"] for entry in entries]))
+    return mean, hypot(*errors) / len(errors)
 
 
 def exact_ratio(alpha: float) -> tuple[float, float]:

@@ -1,18 +1,26 @@
 """Write the tables of the phi^4 study from its result files.
 
-`python experiments/phi4_tables.py` rewrites the parts of `docs/phi4.md` and `README.md`
-between their markers; the tests check that they are up to date.
+`python experiments/phi4_tables.py` rewrites the parts of `docs/phi4.md`,
+`docs/results.md` and `README.md` between their markers; the tests check that they are
+up to date.
 """
 
-from math import sqrt
+from math import hypot
 
 import studies
-from phi4_results import ALPHAS, exact_modulus, exact_ratio, metrics, paper_ratio
+from phi4_results import (
+    ALPHAS,
+    exact_modulus,
+    exact_ratio,
+    metrics,
+    paper_ratio,
+    pooled,
+)
 from studies import ROOT, markdown
 
 from sesamo_jax.summary import value_error
 
-PAGES = (ROOT / "docs" / "phi4.md", ROOT / "README.md")
+PAGES = (ROOT / "docs" / "phi4.md", ROOT / "docs" / "results.md", ROOT / "README.md")
 COMPARED = {
     "abs_magnetization": "abs. M",
     "action_density": "f/V",
@@ -32,7 +40,7 @@ MAIN = (
     "critical_16x16_three_modes",
     "critical_16x16",
     "critical_32x32",
-    *(f"real_{alpha}_canonicalization" for alpha in (0.001, 0.005, 0.01)),
+    *(f"real_{alpha}_canonicalization" for alpha in ALPHAS),
     "complex_realnvp",
 )
 
@@ -63,18 +71,21 @@ def acceptance(total: dict) -> str:
 
 
 def compared(name: str, key: str) -> str:
-    """Return an observable of a run's first seed beside HMC's, and their distance."""
+    """Return an observable, over all seeds, beside HMC's, and their distance."""
     run = metrics(name)
-    entry = run["seeds"][0]["observables"][key] if run else None
-    if entry is None or entry["error"] is None:
+    found = pooled(run, key) if run else None
+    if found is None:
         return ""
-    text = value_error(entry["mean"], entry["error"])
     reference = hmc_value(name, key)
     if reference is None:
-        return text
-    mean, error = reference
-    distance = (entry["mean"] - mean) / sqrt(entry["error"] ** 2 + error**2)
-    return f"{text} : {value_error(mean, error)}, {distance:+.1f} sigma"
+        return value_error(*found)
+    texts = f"{value_error(*found)} : {value_error(*reference)}"
+    return f"{texts}, {distance(found, reference):+.1f} sigma"
+
+
+def distance(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the distance of two means in units of their joint error."""
+    return (one[0] - other[0]) / hypot(one[1], other[1])
 
 
 def hmc_value(name: str, key: str) -> tuple[float, float] | None:
@@ -85,8 +96,7 @@ def hmc_value(name: str, key: str) -> tuple[float, float] | None:
     run = metrics(f"{name.removesuffix('_long').removesuffix('_three_modes')}_hmc")
     if run is None:
         return None
-    entry = run["seeds"][0]["observables"][key]
-    return entry["mean"], entry["error"]
+    return pooled(run, key)
 
 
 def reference_table() -> str:
@@ -124,15 +134,13 @@ def ratio_table() -> str:
         run = metrics(f"real_{alpha}")
         if run is None:
             continue
-        exact = exact_ratio(alpha)
-        entry = run["seeds"][0]["observables"]["breaking_ratio"]
-        sigma = sqrt(entry["error"] ** 2 + exact[1] ** 2)
+        exact, found = exact_ratio(alpha), pooled(run, "breaking_ratio")
         folded = metrics(f"real_{alpha}_canonicalization")
         cells = [
             f"{alpha}",
-            value_error(entry["mean"], entry["error"]),
+            value_error(*found),
             value_error(*exact) if alpha else "0",
-            f"{(entry['mean'] - exact[0]) / sigma:+.1f} sigma",
+            f"{distance(found, exact):+.1f} sigma",
             f"{paper_ratio(alpha):.4f}",
             run["aggregate"]["ess"]["text"],
             folded["aggregate"]["ess"]["text"] if folded else "-",

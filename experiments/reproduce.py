@@ -2,9 +2,9 @@
 
 Every item is a list of runs of `experiments/run.py`; finished ones are skipped and
 interrupted ones continue, so that the work can be done in pieces of `--hours`. Then
-`docs/results.md` and its figures are written from whatever there is. `--check` repeats
-the quickest of an item's runs with another seed and compares it with the committed
-result.
+`docs/results.md`, the pages of both studies and all figures are written from whatever
+there is. `--check` repeats the quickest of an item's runs with another seed and
+compares it with the committed result.
 """
 
 import argparse
@@ -13,8 +13,12 @@ import tempfile
 from math import hypot, inf, sqrt
 from pathlib import Path
 
+import hubbard_figures
+import hubbard_tables
 import paper_figures
 import paper_tables
+import phi4_figures
+import phi4_tables
 from paper import ITEMS
 from studies import ROOT, Entry, carry_out, command, read, rewrite
 
@@ -40,7 +44,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Carry out what the command line asks for; return how many did not finish."""
+    """Carry out what the command line asks for; return 1 if not all finished well."""
     options = parse()
     runs: dict[str, Entry] = {}
     for item in options.only:
@@ -52,13 +56,16 @@ def main() -> int:
             carry_out(ITEMS[item], show=True)
         return 0
     if options.check:
-        return sum(not check(ITEMS[item], options.hours) for item in options.only)
+        agreed = [check(ITEMS[item], options.hours) for item in options.only]
+        return int(not all(agreed))
     unfinished = carry_out(runs, options.hours)
-    rewrite(paper_tables.PAGES, paper_tables.TABLES)
-    paper_figures.write()
+    for tables in (paper_tables, phi4_tables, hubbard_tables):
+        rewrite(tables.PAGES, tables.TABLES)
+    for figures in (paper_figures, phi4_figures, hubbard_figures):
+        figures.write()
     if unfinished:
         print(f"{unfinished} of {len(runs)} runs are unfinished: call this again")
-    return unfinished
+    return int(unfinished > 0)
 
 
 def check(runs: dict[str, Entry], hours: float) -> bool:

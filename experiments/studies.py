@@ -106,7 +106,7 @@ def study(
     runs: dict[str, Entry],
     prepare: Callable[[], None] | None = None,
 ) -> int:
-    """Carry out what the command line asks for; return how many did not finish.
+    """Carry out what the command line asks for; return 1 if not all finished.
 
     Args:
         description: of the study, whose first line is that of its help.
@@ -129,7 +129,7 @@ def study(
         parser.error(f"no run's name has {' or '.join(texts)}: see --list")
     if prepare is not None and not options.list:
         prepare()
-    return carry_out(chosen, options.hours, options.list)
+    return int(carry_out(chosen, options.hours, options.list) > 0)
 
 
 def metrics(folder: str, name: str) -> dict[str, Any] | None:

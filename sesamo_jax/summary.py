@@ -42,7 +42,7 @@ def aggregate(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     for name in AGGREGATED:
-        values = [entry[name] for entry in seeds]
+        values = [entry.get(name) for entry in seeds]
         errors = [entry.get(f"{name}_error") for entry in seeds]
         out[name] = _spread(values, errors)
     for name in scalar_observables(seeds):

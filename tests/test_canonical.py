@@ -13,7 +13,9 @@ from sesamo_jax.bases import Gaussian
 from sesamo_jax.canonical import canonicalize, folded_log_prob
 from sesamo_jax.flow_density import FlowDensity
 from sesamo_jax.flows import RealNVPConfig
+from sesamo_jax.reference.quadrature import nodes_and_weights
 from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
+from sesamo_jax.targets import build_target
 
 SMOOTH = RealNVPConfig(2, 1, 8, "tanh", shared=True, log_scale_bound=0.3)
 FOLDED = {
@@ -61,3 +63,19 @@ def test_canonicalize_splits_a_point_into_cell_and_sector(symmetry, rng):
         density = partial(folded_log_prob, symmetry, base.log_prob)
         np.testing.assert_allclose(density(folded), expected, atol=F64)
         assert (density(z) == -np.inf) == (sector != 0)
+
+
+@pytest.mark.parametrize(("beta", "quoted"), [(1.0, 0.857), (2.0, 0.570), (4.0, 0.501)])
+def test_equal_weights_of_modes_cap_the_ess_at_more_than_a_half(beta, quoted):
+    """The best that shares its mass equally: the target's mean over the group."""
+    target = build_target("hubbard", beta=beta)
+    nodes, weights = nodes_and_weights(18 * beta + 9 * np.sqrt(18 * beta), 60)
+    grid = jnp.stack(jnp.meshgrid(nodes, nodes, indexing="ij"), -1)
+    action = jax.vmap(jax.vmap(target.action))(grid[:, :, None])
+    p = np.exp(action.min() - action)
+    shared = (p + p[::-1] + p[:, ::-1] + p[::-1, ::-1]) / 4
+    mass = np.outer(weights, weights)
+    ess = (mass * p).sum() ** 2 / (mass * p**2 / shared).sum() / (mass * shared).sum()
+    ratio = target.exact.observables["breaking_ratio"]
+    assert ess == pytest.approx(1 / (1 + ratio**2), abs=1e-3)
+    assert ess == pytest.approx(quoted, abs=1e-3)

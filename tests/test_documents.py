@@ -99,8 +99,21 @@ def test_committed_results_are_those_of_the_listed_runs(experiment):
     assert "kappa" in studies.changed(name, other)
 
 
-def test_pictures_of_the_documents_exist():
+def _anchor(heading: str) -> str:
+    """Return what a heading is linked by, as forges make it of its text."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_pictures_and_links_of_the_documents_exist():
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     for page in pages:
-        for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), (page.name, target)
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            if "://" in target:
+                continue
+            path, _, anchor = target.partition("#")
+            linked = page.parent / path if path else page
+            assert linked.exists(), (page.name, target)
+            headings = (
+                re.findall(r"^#+ (.*)$", linked.read_text(), re.M) if anchor else []
+            )
+            assert not anchor or anchor in map(_anchor, headings), (page.name, target)
