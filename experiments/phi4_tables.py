@@ -128,7 +128,7 @@ def reference_table() -> str:
 def ratio_table() -> str:
     """Return the breaking ratio against the exact curve."""
     head = ["alpha", "R, flow", "exact", "distance", "eq. 56", "ESS"]
-    head += ["canonicalization, ESS", "1/(1+R^2)"]
+    head += ["seeds", "canonicalization, ESS", "seeds", "1/(1+R^2)"]
     rows = []
     for alpha in ALPHAS:
         run = metrics(f"real_{alpha}")
@@ -143,7 +143,9 @@ def ratio_table() -> str:
             f"{distance(found, exact):+.1f} sigma",
             f"{paper_ratio(alpha):.4f}",
             run["aggregate"]["ess"]["text"],
+            str(len(run["seeds"])),
             folded["aggregate"]["ess"]["text"] if folded else "-",
+            str(len(folded["seeds"])) if folded else "-",
             f"{1 / (1 + exact[0] ** 2):.3f}",
         ]
         rows.append(cells)
