@@ -1,30 +1,18 @@
 """Reading the result files of the Hubbard study, seeds pooled, and exact traces."""
 
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import studies
 from hubbard import FOLDER
-from studies import ROOT
+from studies import ROOT, Run, mean_error
 
 from sesamo_jax.settings import from_json
 from sesamo_jax.summary import value_error
 from sesamo_jax.targets.fock import FockReference, fock_reference
 from sesamo_jax.targets.graphs import adjacency
 
-Run = dict[str, Any]
 metrics = partial(studies.metrics, FOLDER)
-
-
-def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a quantity's mean over seeds and the error of that mean."""
-    seeds = [seed.get("observables", {}).get(name) for seed in run["seeds"]]
-    if None in seeds:
-        seeds = [{"mean": s[name], "error": s[f"{name}_error"]} for s in run["seeds"]]
-    means = np.array([seed["mean"] for seed in seeds], float)
-    errors = np.array([seed["error"] for seed in seeds], float)
-    return means.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / len(seeds)
 
 
 def text(run: Run, name: str) -> str:

@@ -145,5 +145,5 @@ ITEMS: dict[str, dict[str, Entry]] = {
     "fig11": REAL,
     "fig12": REAL,
     "fig13": COMPLEX,
-    "fig14": COMPLEX,
+    "fig14": fields(),
 }

@@ -25,10 +25,10 @@ from phi4_results import (
     exact_ratio,
     metrics,
     paper_ratio,
-    pooled,
     samples,
     write_sums,
 )
+from studies import mean_error
 
 
 def magnetization_figure() -> Figure | None:
@@ -73,7 +73,10 @@ def breaking_figure() -> Figure:
             run = metrics(f"real_{alpha}{suffix}")
             if run is None:
                 continue
-            ess, (ratio, error) = run["aggregate"]["ess"], pooled(run, "breaking_ratio")
+            ess, (ratio, error) = (
+                run["aggregate"]["ess"],
+                mean_error(run, "breaking_ratio"),
+            )
             style = {"fmt": "o", "color": colour, "label": label}
             left.errorbar(alpha, ess["mean"], ess["std"], **style)
             right.errorbar(alpha, ratio, **style)

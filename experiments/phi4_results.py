@@ -1,12 +1,11 @@
 """Reading the result files of the phi^4 study, and the breaking ratio's references."""
 
 import json
-from math import erf, exp, hypot, sqrt
-from typing import Any
+from math import erf, exp, sqrt
 
 import numpy as np
 import studies
-from studies import ROOT
+from studies import ROOT, Run
 
 from sesamo_jax.summary import aggregate
 
@@ -21,7 +20,7 @@ def of_seed(name: str, seed: int) -> str:
     return f"{name}_seed{seed}" if seed else name
 
 
-def metrics(name: str) -> dict[str, Any] | None:
+def metrics(name: str) -> Run | None:
     """Return a run's result with the seeds of all its folders, or None.
 
     Seconds are the first folder's: the others' seeds ran two at a time.
@@ -45,16 +44,6 @@ def samples(name: str) -> dict[str, np.ndarray] | None:
         log_w = file["log_w"][0] if "log_w" in file else np.zeros(len(x))
     w = np.exp(log_w - log_w.max())
     return {"x": x, "w": w / w.sum()}
-
-
-def pooled(run: dict, name: str) -> tuple[float, float] | None:
-    """Return the mean over a run's seeds of an observable, and its error, or None."""
-    entries = [seed["observables"][name] for seed in run["seeds"]]
-    errors = [entry["error"] for entry in entries]
-    if None in errors:
-        return None
-    mean = float(np.mean([entry["mean"] for entry in entries]))
-    return mean, hypot(*errors) / len(errors)
 
 
 def exact_ratio(alpha: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@
 up to date.
 """
 
-from math import hypot
+from math import hypot, isfinite, nan
 
 import studies
 from phi4_results import (
@@ -14,9 +14,8 @@ from phi4_results import (
     exact_ratio,
     metrics,
     paper_ratio,
-    pooled,
 )
-from studies import ROOT, markdown
+from studies import ROOT, markdown, mean_error
 
 from sesamo_jax.summary import value_error
 
@@ -73,8 +72,8 @@ def acceptance(total: dict) -> str:
 def compared(name: str, key: str) -> str:
     """Return an observable, over all seeds, beside HMC's, and their distance."""
     run = metrics(name)
-    found = pooled(run, key) if run else None
-    if found is None:
+    found = mean_error(run, key) if run else (nan, nan)
+    if not isfinite(found[1]):
         return ""
     reference = hmc_value(name, key)
     if reference is None:
@@ -93,10 +92,12 @@ def hmc_value(name: str, key: str) -> tuple[float, float] | None:
     alpha = float(name.split("_")[1]) if name.startswith("real_") else 0.0
     if alpha:  # chains do not change the sign of the field: alpha = 0, reweighted
         return exact_modulus(alpha) if key == "abs_magnetization" else None
-    run = metrics(f"{name.removesuffix('_long').removesuffix('_three_modes')}_hmc")
+    for ending in ("_long", "_three_modes", "_canonicalization"):
+        name = name.removesuffix(ending)
+    run = metrics(f"{name}_hmc")
     if run is None:
         return None
-    return pooled(run, key)
+    return mean_error(run, key)
 
 
 def reference_table() -> str:
@@ -134,7 +135,7 @@ def ratio_table() -> str:
         run = metrics(f"real_{alpha}")
         if run is None:
             continue
-        exact, found = exact_ratio(alpha), pooled(run, "breaking_ratio")
+        exact, found = exact_ratio(alpha), mean_error(run, "breaking_ratio")
         folded = metrics(f"real_{alpha}_canonicalization")
         cells = [
             f"{alpha}",

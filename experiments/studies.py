@@ -10,10 +10,13 @@ from math import inf, isinf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sesamo_jax.settings import difference, resolve, to_json
 
 ROOT = Path(__file__).parents[1]
 STOPPING_SECONDS = 120.0
+Run = dict[str, Any]  # the content of a result file
 
 
 class Entry(NamedTuple):
@@ -136,6 +139,19 @@ def metrics(folder: str, name: str) -> dict[str, Any] | None:
     """Return a run's result file, or None where there is none."""
     path = ROOT / "experiments" / "results" / folder / name / "metrics.json"
     return read(path) if path.exists() else None
+
+
+def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a quantity's mean over seeds and the error of that mean.
+
+    Of one shape, that of the quantity; the error is NaN where a seed has none.
+    """
+    seeds = [seed.get("observables", {}).get(name) for seed in run["seeds"]]
+    if None in seeds:
+        seeds = [{"mean": s[name], "error": s[f"{name}_error"]} for s in run["seeds"]]
+    means = np.array([seed["mean"] for seed in seeds], float)
+    errors = np.array([seed["error"] for seed in seeds], float)
+    return means.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / len(seeds)
 
 
 def read(path: Path) -> dict[str, Any]:
