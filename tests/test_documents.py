@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -16,11 +15,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_notebook_runs_and_is_stored_without_outputs(path, monkeypatch):
+def test_notebook_runs_and_has_its_pictures_elsewhere(path, monkeypatch, experiment):
     monkeypatch.delenv("XLA_FLAGS", raising=False)  # long programs want them optimised
-    notebook = nbformat.read(path, as_version=4)
-    assert all(not cell.get("outputs") for cell in notebook.cells)
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    stored = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in stored.cells)
+    figures = experiment("notebook_figures")
+    drawn = figures.pictures(path, figures.run(path))
+    assert set(drawn) == set(figures.PICTURES.glob(f"{path.stem}_*.png"))
 
 
 def test_own_target_of_the_readme(monkeypatch):
