@@ -30,8 +30,8 @@ STEPS = 1500
 VMONF_BATCH = 500
 # Rows that are also run with all steps, by target, and their seeds.
 FULL = {
-    "gmm_broken": {"canonicalization": 3, "reinforce": 3},
-    "hubbard": {"sesamo": 5, "reinforce": 3},
+    "gmm_broken": {"canonicalization": 1, "reinforce": 2},
+    "hubbard": {"sesamo": 5, "reinforce": 1},
 }
 FULL_STEPS = {"gmm_broken": "10,000", "hubbard": "6,000"}
 
