@@ -73,10 +73,8 @@ def breaking_figure() -> Figure:
             run = metrics(f"real_{alpha}{suffix}")
             if run is None:
                 continue
-            ess, (ratio, error) = (
-                run["aggregate"]["ess"],
-                mean_error(run, "breaking_ratio"),
-            )
+            ess = run["aggregate"]["ess"]
+            ratio, error = mean_error(run, "breaking_ratio")
             style = {"fmt": "o", "color": colour, "label": label}
             left.errorbar(alpha, ess["mean"], ess["std"], **style)
             right.errorbar(alpha, ratio, **style)

@@ -23,7 +23,7 @@ def of_seed(name: str, seed: int) -> str:
 def metrics(name: str) -> Run | None:
     """Return a run's result with the seeds of all its folders, or None.
 
-    Seconds are the first folder's: the others' seeds ran two at a time.
+    Seconds are the first folder's: the others' seeds shared the cores.
     """
     found = [studies.metrics("phi4", of_seed(name, k)) for k in range(SCAN_SEEDS)]
     runs = [run for run in found if run is not None]

@@ -135,7 +135,7 @@ def study(
     return int(carry_out(chosen, options.hours, options.list) > 0)
 
 
-def metrics(folder: str, name: str) -> dict[str, Any] | None:
+def metrics(folder: str, name: str) -> Run | None:
     """Return a run's result file, or None where there is none."""
     path = ROOT / "experiments" / "results" / folder / name / "metrics.json"
     return read(path) if path.exists() else None
