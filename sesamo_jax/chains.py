@@ -9,6 +9,7 @@ import numpy as np
 from sesamo_jax import estimators
 from sesamo_jax.core import Target
 from sesamo_jax.estimators import (
+    SECTOR_ESTIMATES,
     WITH_ERROR,
     WITHOUT_ERROR,
     Estimate,
@@ -114,9 +115,10 @@ def _counts(sectors: np.ndarray | None, target: Target) -> list[np.ndarray] | No
 def _sectors(
     shares: Sequence[ChainEstimate | Estimate] | None, target: Target
 ) -> dict[str, Any]:
-    out: dict[str, Any] = {"sectors_expected": None, "sectors_expected_error": None}
+    out: dict[str, Any] = {"sectors_expected": None}
+    out |= {key: None for name in SECTOR_ESTIMATES for key in (name, f"{name}_error")}
     if shares is None:
-        return out | {"sectors": None, "sectors_error": None}
+        return out
     out["sectors"] = [number(share.mean) for share in shares]
     out["sectors_error"] = [number(share.error) for share in shares]
     # Samples are unweighted: both columns of the report are the same.
@@ -124,5 +126,4 @@ def _sectors(
     out["sectors_reweighted_error"] = out["sectors_error"]
     if target.exact.sectors is not None:
         out["sectors_expected"] = [float(p) for p in target.exact.sectors]
-        out["sectors_expected_error"] = [0.0] * len(shares)
     return out

@@ -14,6 +14,7 @@ from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
 from sesamo_jax.data import read_data
 from sesamo_jax.density import AS_DRAWN, leaked, log_q
 from sesamo_jax.memory import check_memory
+from sesamo_jax.modulation.heat_bath import log_shares
 from sesamo_jax.validation import complete
 
 ERROR_SAMPLES = 1000
@@ -188,4 +189,4 @@ def _orbit_weights(target: Target, symmetry: Symmetry, x: Array) -> Array:
     """Return the target's probability of each sector on the orbit of x, (|G|,)."""
     y = symmetry.undo(symmetry.sector(x), x)
     images = jax.vmap(lambda g: symmetry.act(g, y)[0])(jnp.arange(symmetry.order))
-    return jax.nn.softmax(-jax.vmap(target.action)(images))
+    return jnp.exp(log_shares(jax.vmap(target.action)(images)))

@@ -2,7 +2,8 @@
 
 log_w = -f(x) - log q(x) for x ~ q; a weight of zero is log_w = -inf. All arithmetic is
 float64 on the host, with the largest weight taken out first. Errors are one standard
-deviation, by linear error propagation over independent samples.
+deviation, by linear error propagation over independent samples; where the tail of what
+is averaged is too heavy for that (see `tails`), the error is NaN: unknown.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,15 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sesamo_jax.tails import heavy, pareto_shape
+
 # Names in `metrics.json` of what takes weights to estimate.
 WITH_ERROR = ("ess", "forward_ess", "log_z", "elbo", "kl", "nll")
 WITHOUT_ERROR = (
     "leak",
     "max_weight_share",
+    "pareto_k",
     "integration_error",
     "imh_acceptance",
     "imh_tau_int",
 )
+# Shares of the symmetry's sectors that come from a model's own samples: counted,
+# weighted, and by the target's probabilities on every sample's orbit. None of them
+# knows of a mode that the model never visits.
+SECTOR_ESTIMATES = ("sectors", "sectors_reweighted", "sectors_heat_bath")
 
 
 class Estimate(NamedTuple):
@@ -50,6 +58,25 @@ def _weights(log_w: np.ndarray) -> tuple[np.ndarray, float]:
     return np.exp(log_w - largest), largest
 
 
+def _scaled(log_w: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return weights scaled to a mean of 1, and the log of their mean."""
+    w, largest = _weights(log_w)
+    return w / w.mean(), float(np.log(w.mean()) + largest)
+
+
+def _shares(log_w: np.ndarray) -> np.ndarray:
+    """Return self-normalised weights, (n,)."""
+    w, _ = _weights(log_w)
+    return w / w.sum()
+
+
+def _propagated(terms: np.ndarray) -> float:
+    """Return the error of a sum of independent terms of mean 0, (n,)."""
+    if len(terms) < 2 or heavy(np.abs(terms)):
+        return np.nan
+    return float(np.sqrt(np.sum(terms**2)))
+
+
 def _standard_error(values: np.ndarray) -> float:
     if len(values) < 2:
         return np.nan
@@ -59,40 +86,58 @@ def _standard_error(values: np.ndarray) -> float:
 def ess(log_w: np.ndarray) -> Estimate:
     """Return the effective sample size per sample, mean(w)^2 / mean(w^2).
 
-    Blind to modes that q never visits; see `forward_ess`.
+    Blind to modes that q never visits; see `forward_ess`. Its error takes w to have
+    fourth moments, which a q narrower than p by a seventh does not give it.
     """
-    w, _ = _weights(log_w)
-    first, second = w.mean(), (w**2).mean()
-    value = first**2 / second
-    return Estimate(
-        float(value), _standard_error(value * (2 * w / first - w**2 / second))
-    )
+    w, _ = _scaled(log_w)
+    second = (w**2).mean()
+    # Only large weights can be far from typical: from w = second on they lower the ESS.
+    largest = np.maximum(w, second)
+    error = np.nan
+    if not heavy((largest - second) ** 2 / second):
+        error = _standard_error((2 * w - w**2 / second) / second)
+    return Estimate(float(1 / second), error)
 
 
-def forward_ess(log_w: np.ndarray) -> Estimate:
-    """Return the effective sample size seen from the target, 1 / (E_p[w] E_p[1/w]).
+def forward_ess(log_w: np.ndarray, log_z: Estimate) -> Estimate:
+    """Return the effective sample size seen from the target, Z / E_p[w].
+
+    With Z as the harmonic mean 1 / E_p[1 / w], whose noise cancels that of E_p[w] as q
+    approaches p; where q is so wide that 1 / w has no variance, with the Z given.
 
     Args:
         log_w: log weights at samples of p; w = 0 cannot occur there, but w = inf, where
             q has no mass, can, and gives 0.
+        log_z: the exact value, of error 0, or an estimate from samples of q.
     """
     log_w = np.asarray(log_w, np.float64)
     if np.isposinf(log_w).any():
         return Estimate(0.0, np.nan)
-    w, _ = _weights(log_w)
-    inverse, _ = _weights(-log_w)
-    shift = float(np.max(log_w) - np.min(log_w))
-    first, second = w.mean(), inverse.mean()
-    value = float(np.exp(-shift - np.log(first) - np.log(second)))
-    return Estimate(value, _standard_error(value * (w / first + inverse / second)))
+    (w, log_mean), (inverse, log_mean_inverse) = _scaled(log_w), _scaled(-log_w)
+    if heavy(inverse - 1):
+        terms, log_z_error, log_z_mean = w, log_z.error, log_z.mean
+    else:
+        terms, log_z_error, log_z_mean = w + inverse, 0.0, -log_mean_inverse
+    value = float(np.exp(log_z_mean - log_mean))
+    error = np.nan
+    if not heavy(w - 1):
+        error = float(value * np.hypot(_standard_error(terms), log_z_error))
+    return Estimate(value, error)
 
 
 def log_z(log_w: np.ndarray) -> Estimate:
     """Return log Z-hat = log mean(w)."""
-    w, largest = _weights(log_w)
-    return Estimate(
-        float(np.log(w.mean()) + largest), _standard_error(w) / float(w.mean())
-    )
+    w, log_mean = _scaled(log_w)
+    return Estimate(log_mean, np.nan if heavy(w - 1) else _standard_error(w))
+
+
+def pareto_k(log_w: np.ndarray) -> float:
+    """Return the shape k of the weights' tail, see `tails.pareto_shape`.
+
+    Beyond 1/2 w has no variance: log Z has no error, and the ESS falls with the number
+    of samples; beyond 1 it has no mean.
+    """
+    return pareto_shape(_weights(log_w)[0])
 
 
 def elbo(log_w: np.ndarray) -> Estimate:
@@ -127,10 +172,12 @@ def reweighted_array(
     values: np.ndarray, log_w: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return self-normalised means and errors of (n, ...) values, shape (...)."""
-    w, _ = _weights(log_w)
-    share = w / w.sum()
-    means = np.tensordot(share, values, 1)
-    return means, np.sqrt(np.tensordot(share**2, (values - means) ** 2, 1))
+    share, terms = _shares(log_w), np.zeros_like(values, np.float64)
+    means = np.tensordot(share[share != 0], values[share != 0], 1)
+    # An observable may have no value where the weight is 0.
+    by_row = share.reshape(-1, *[1] * (values.ndim - 1))
+    np.multiply(by_row, values - means, out=terms, where=by_row != 0)
+    return means, np.apply_along_axis(_propagated, 0, terms)
 
 
 def derived(
@@ -145,11 +192,11 @@ def derived(
         values: (n,) samples of its inputs, by name.
         log_w: (n,).
     """
-    w, _ = _weights(log_w)
-    share = w / w.sum()
     inputs = {name: reweighted(sample, log_w) for name, sample in values.items()}
     value, influence = linearised(function, values, inputs)
-    return Estimate(value, float(np.sqrt(np.sum((share * influence) ** 2))))
+    share = _shares(log_w)
+    terms = np.multiply(share, influence, out=np.zeros_like(share), where=share != 0)
+    return Estimate(value, float(_propagated(terms)))
 
 
 def linearised(

@@ -8,11 +8,9 @@ from sesamo_jax import estimators
 from sesamo_jax.config import Config
 from sesamo_jax.core import Key, Model, Params, Target
 from sesamo_jax.draws import Draws, build_draw
-from sesamo_jax.estimators import Estimate, number, numbers
+from sesamo_jax.estimators import SECTOR_ESTIMATES, Estimate, number, numbers
 from sesamo_jax.reference.autocorrelation import gamma_method
 from sesamo_jax.reference.independence import independence_chain
-
-ERROR_SAMPLES = 1000
 
 
 def report(draws: Draws, target: Target) -> dict[str, Any]:
@@ -23,15 +21,17 @@ def report(draws: Draws, target: Target) -> dict[str, Any]:
     log_w, exact = draws.log_w, target.exact
     out: dict[str, Any] = {}
     _put(out, "ess", estimators.ess(log_w))
+    log_z = estimators.log_z(log_w)
+    known = log_z if exact.log_z is None else Estimate(exact.log_z, 0.0)
     forward = draws.forward_log_w
-    forward_ess = None if forward is None else estimators.forward_ess(forward)
+    forward_ess = None if forward is None else estimators.forward_ess(forward, known)
     _put(out, "forward_ess", forward_ess)
     held_out = draws.held_out_log_q
     _put(out, "nll", None if held_out is None else estimators.nll(held_out))
     out["forward_from"] = None
     if forward is not None:
         out["forward_from"] = "data" if target.sample is None else "exact samples"
-    _put(out, "log_z", estimators.log_z(log_w))
+    _put(out, "log_z", log_z)
     elbo = estimators.elbo(log_w)
     _put(out, "elbo", elbo)
     kl = None
@@ -41,6 +41,7 @@ def report(draws: Draws, target: Target) -> dict[str, Any]:
     out["leak"] = None if draws.leaked is None else float(draws.leaked.mean())
     out["integration_error"] = draws.integration_error
     out["max_weight_share"] = number(estimators.max_weight_share(log_w))
+    out["pareto_k"] = number(estimators.pareto_k(log_w))
     out.update(_independence_report(draws))
     out.update(_sector_report(draws, target))
     out["observables"] = _observable_report(draws, target)
@@ -82,26 +83,25 @@ def _observable_report(draws: Draws, target: Target) -> dict[str, Any]:
 
 
 def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
-    names = ("sectors", "sectors_reweighted", "sectors_expected")
+    out: dict[str, Any] = {"sectors_expected": None}
     order = target.listed_sectors
-    if draws.sectors is None or order is None:
-        return {key: None for name in names for key in (name, f"{name}_error")}
-    if target.exact.sectors is not None:
-        expected = [Estimate(float(p), 0.0) for p in target.exact.sectors]
-    else:
-        columns = np.asarray(draws.heat_bath, np.float64).T
-        expected = [estimators.reweighted(column, draws.log_w) for column in columns]
-    shares = {
-        "sectors": estimators.sector_shares(draws.sectors, order),
-        "sectors_reweighted": estimators.reweighted_sector_shares(
+    shares: dict[str, list[Estimate]] = {}
+    if draws.sectors is not None and order is not None:
+        shares["sectors"] = estimators.sector_shares(draws.sectors, order)
+        shares["sectors_reweighted"] = estimators.reweighted_sector_shares(
             draws.sectors, order, draws.log_w
-        ),
-        "sectors_expected": expected,
-    }
-    out: dict[str, Any] = {}
-    for name, estimates in shares.items():
-        out[name] = [number(estimate.mean) for estimate in estimates]
-        out[f"{name}_error"] = [number(estimate.error) for estimate in estimates]
+        )
+    if draws.heat_bath is not None:
+        columns = np.asarray(draws.heat_bath, np.float64).T
+        shares["sectors_heat_bath"] = [
+            estimators.reweighted(column, draws.log_w) for column in columns
+        ]
+    if shares and target.exact.sectors is not None:
+        out["sectors_expected"] = [float(p) for p in target.exact.sectors]
+    for name in SECTOR_ESTIMATES:
+        estimates = shares.get(name)
+        out[name] = estimates and [number(estimate.mean) for estimate in estimates]
+        out[f"{name}_error"] = estimates and [number(e.error) for e in estimates]
     return out
 
 
@@ -124,7 +124,7 @@ def evaluate(
 
     Returns:
         Estimates by name: `ess`, `forward_ess`, `log_z`, `elbo`, `kl`, `nll` (each with
-        a `..._error`), `forward_from`, `leak`, `max_weight_share`,
+        a `..._error`), `forward_from`, `leak`, `max_weight_share`, `pareto_k`,
         `integration_error`, `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`.
     """
     return report(build_draw(model, target, config)(params, key), target)

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax import doubts
 from sesamo_jax.chains import chain_report, population_report
 from sesamo_jax.config import REFERENCES, Run
 from sesamo_jax.core import Key, Model, Target
 from sesamo_jax.draws import build_draw
 from sesamo_jax.evaluate import report
+from sesamo_jax.monitor import progress_bar
 from sesamo_jax.optim import nonfinite_steps
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.reference.smc import run_smc
@@ -36,27 +38,33 @@ def judge(
     result: FitResult,
     held_out: np.ndarray | None,
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Evaluate every seed; return the metrics of each, and samples of all."""
+    """Evaluate every seed; return the metrics of each, and samples of all.
+
+    The density on a grid, of targets of two components, is that of the first seed.
+    """
     draw = build_draw(model, target, run.config, held_out)
     keep = run.config.evaluation.keep
-    entries, x, log_w, densities = [], [], [], []
-    grid = None if model.log_prob is None else _grid(target)
-    for index in range(run.seeds):
-        params = jax.tree.map(lambda leaf, i=index: leaf[i], result.params)
-        seed = run.seed + index
-        draws = draw(params, _evaluation_key(seed))
-        entries.append(_entry(run, seed, result, index) | report(draws, target))
-        x.append(draws.x[:keep])
-        log_w.append(draws.log_w[:keep])
-        if grid is not None and model.log_prob is not None:
-            densities.append(_on_grid(partial(model.log_prob, params), target, grid))
+    entries, x, log_w = [], [], []
+    every = jax.device_get(result.params)
+    skipped = np.asarray(jax.vmap(nonfinite_steps)(result.states.opt_state))
+    with progress_bar(run.seeds, "seed", "judged") as bar:
+        for index, seed in enumerate(range(run.seed, run.seed + run.seeds)):
+            params = jax.tree.map(lambda leaf, i=index: leaf[i], every)
+            draws = draw(params, _evaluation_key(seed))
+            trained = _entry(run, seed, result, int(skipped[index]))
+            entries.append(trained | report(draws, target))
+            x.append(draws.x[:keep])
+            log_w.append(draws.log_w[:keep])
+            bar.update()
     arrays = {"x": np.stack(x), "log_w": np.stack(log_w)}
-    if grid is not None and target.exact.log_z is not None:
+    grid = None if model.log_prob is None else _grid(target)
+    if grid is not None and model.log_prob is not None:
+        first = jax.tree.map(lambda leaf: leaf[0], every)
         log_p = -_on_grid(jax.vmap(target.action), target, grid)
         arrays |= {
             "grid_axis": grid,
             "grid_log_p": log_p - target.exact.log_z,
-            "grid_log_q": np.stack(densities),
+            "grid_log_q": _on_grid(partial(model.log_prob, first), target, grid)[None],
         }
     return entries, arrays
 
@@ -88,7 +96,12 @@ def sample_reference(
     return entries, {"x": np.stack(x)}
 
 
-def metrics(run: Run, target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def metrics(
+    run: Run,
+    target: Target,
+    entries: list[dict[str, Any]],
+    arrays: dict[str, np.ndarray],
+) -> dict[str, Any]:
     """Return the content of `metrics.json`."""
     config, exact = run.config, target.exact
     return {
@@ -99,6 +112,7 @@ def metrics(run: Run, target: Target, entries: list[dict[str, Any]]) -> dict[str
         "preset": run.preset,
         "peak_memory_bytes": peak_memory_bytes(),
         "seeds": entries,
+        "doubts": _doubts(run, target, entries, arrays["x"][0]),
         "aggregate": aggregate(entries),
         "exact": {
             "log_z": exact.log_z,
@@ -109,10 +123,9 @@ def metrics(run: Run, target: Target, entries: list[dict[str, Any]]) -> dict[str
     }
 
 
-def _entry(run: Run, seed: int, result: FitResult, index: int) -> dict[str, Any]:
+def _entry(run: Run, seed: int, result: FitResult, skipped: int) -> dict[str, Any]:
     """Return what training says about one seed; seconds are its share of the run."""
-    skipped = np.asarray(jax.vmap(nonfinite_steps)(result.states.opt_state))
-    steps = int(result.states.step[index])
+    steps = int(result.states.step[0])
     leaves: list[Any] = jax.tree.leaves(result.params)
     return {
         "seed": seed,
@@ -120,9 +133,29 @@ def _entry(run: Run, seed: int, result: FitResult, index: int) -> dict[str, Any]
         "samples_drawn": steps * run.config.training.batch_size,
         "wall_seconds": result.wall_seconds / run.seeds,
         "compile_seconds": result.compile_seconds,
-        "nonfinite_steps": int(skipped[index]),
+        "nonfinite_steps": skipped,
         "parameters": sum(leaf.size for leaf in leaves) // run.seeds,
     }
+
+
+def _doubts(
+    run: Run, target: Target, entries: list[dict[str, Any]], x: np.ndarray
+) -> list[str]:
+    """Return what speaks against a run, a sentence each."""
+    of_all = doubts.lower_bound(target, x)
+    found = [] if of_all is None else [of_all]
+    if run.config.method in REFERENCES:
+        return found
+    steps, samples = run.config.training.steps, run.config.evaluation.samples
+    for entry in entries:
+        where = f"seed {entry['seed']}: " if run.seeds > 1 else ""
+        for sentence in (
+            doubts.skipped_steps(entry["nonfinite_steps"], steps),
+            doubts.weights(entry, samples),
+        ):
+            if sentence is not None:
+                found.append(where + sentence)
+    return found
 
 
 def _grid(target: Target) -> np.ndarray | None:

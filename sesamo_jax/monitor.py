@@ -10,11 +10,18 @@ import numpy as np
 from tqdm import tqdm
 
 
+def progress_bar(
+    total: int, unit: str, label: str | None = None, initial: int = 0
+) -> tqdm:
+    """Return a progress bar, silent off a terminal."""
+    quiet = not sys.stderr.isatty()
+    return tqdm(total=total, unit=unit, desc=label, initial=initial, disable=quiet)
+
+
 @contextmanager
 def progress(steps: int, done: int) -> Iterator[Callable[[dict], None]]:
     """Yield a function that advances a progress bar; silent off a terminal."""
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=steps, initial=done, disable=quiet, unit="step") as bar:
+    with progress_bar(steps, "step", initial=done) as bar:
 
         def show(row: dict[str, np.ndarray]) -> None:
             bar.update(int(row["step"][0]) - bar.n)

@@ -130,10 +130,13 @@ def sectors_figure(metrics: Mapping[str, Any]) -> Figure:
     order = len(seeds[0]["sectors"])
     position = np.arange(order)
     figure, panel = _panels(1, 1, (max(5.0, 0.7 * order + 2), 3.8))
-    if seeds[0]["sectors_expected"] is not None:
-        columns = [entry["sectors_expected"] for entry in seeds]
-        expected = np.array(columns, float).mean(axis=0)
-        panel.bar(position, expected, color="#e9ecef", ec="#adb5bd", label="expected")
+    for name, label in (
+        ("sectors_expected", "exact"),
+        ("sectors_heat_bath", "heat bath on the model's orbits"),
+    ):
+        if seeds[0].get(name) is not None:
+            shares = np.array([entry[name] for entry in seeds], float).mean(axis=0)
+            panel.bar(position, shares, color="#e9ecef", ec="#adb5bd", label=label)
     rows = {"sectors": ("samples", -0.15), "sectors_reweighted": ("reweighted", 0.15)}
     for name, (label, offset) in rows.items():
         values = np.array([entry[name] for entry in seeds], float)

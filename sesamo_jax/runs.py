@@ -96,7 +96,7 @@ def _fill(
         else:
             result = _train(run, model, target, folder, data[0], placement)
             entries, arrays = judge(run, model, target, result, data[1])
-        content = metrics(run, target, entries)
+        content = metrics(run, target, entries, arrays)
 
     def finish() -> dict[str, Any]:
         if arrays is not None:

@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from sesamo_jax.estimators import WITH_ERROR, WITHOUT_ERROR
+from sesamo_jax.estimators import SECTOR_ESTIMATES, WITH_ERROR, WITHOUT_ERROR
 
+UNKNOWN_ERROR = (
+    "? no error that could be trusted: the tail of the weights is too heavy (Pareto k "
+    "above 1/2), or the samples never differ"
+)
 AGGREGATED = (*WITH_ERROR, *WITHOUT_ERROR, "wall_seconds", "samples_drawn")
 
 
@@ -38,13 +42,14 @@ def aggregate(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return mean, standard deviation over seeds and text of every scalar estimate.
 
     The text is mean(std); with one seed the estimate's own error stands in for the
-    std. A quantity that one seed lacks has no aggregate, rather than one of the rest.
+    std. It ends in ? where an estimate has no error that could be trusted. A quantity
+    that one seed lacks has no aggregate, rather than one of the rest.
     """
     out: dict[str, Any] = {}
     for name in AGGREGATED:
         values = [entry.get(name) for entry in seeds]
         errors = [entry.get(f"{name}_error") for entry in seeds]
-        out[name] = _spread(values, errors)
+        out[name] = _spread(values, errors, marked=name in WITH_ERROR)
     for name in scalar_observables(seeds):
         entries = [entry["observables"][name] for entry in seeds]
         out[name] = _spread([e["mean"] for e in entries], [e["error"] for e in entries])
@@ -59,13 +64,16 @@ def scalar_observables(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _spread(values: Sequence[Any], errors: Sequence[Any]) -> dict[str, Any]:
+def _spread(
+    values: Sequence[Any], errors: Sequence[Any], marked: bool = True
+) -> dict[str, Any]:
     if any(value is None for value in values):
         return {"mean": None, "std": None, "text": "-"}
     mean = float(np.mean(values))
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     spread = errors[0] if std is None else std
-    return {"mean": mean, "std": std, "text": value_error(mean, spread)}
+    mark = "?" if marked and any(error is None for error in errors) else ""
+    return {"mean": mean, "std": std, "text": value_error(mean, spread) + mark}
 
 
 def format_report(metrics: Mapping[str, Any]) -> str:
@@ -80,8 +88,12 @@ def format_report(metrics: Mapping[str, Any]) -> str:
         "",
         f"{'':22}{'estimate':>20}  exact",
     ]
+    lines[1:1] = [f"CAUTION: {sentence}." for sentence in metrics["doubts"]]
+
+    texts: list[str] = []
 
     def line(name: str, text: str, reference: float | None = None) -> None:
+        texts.append(text)
         shown = "" if reference is None else f"{reference:.6g}"
         lines.append(f"{name:22}{text:>20}  {shown}".rstrip())
 
@@ -97,6 +109,7 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     line("KL", total["kl"]["text"], 0)
     line("leak", total["leak"]["text"])
     line("max weight share", total["max_weight_share"]["text"])
+    line("Pareto k of weights", total["pareto_k"]["text"])
     line("integration error", total["integration_error"]["text"])
     line("IMH acceptance", total["imh_acceptance"]["text"])
     line("IMH tau_int", total["imh_tau_int"]["text"])
@@ -105,8 +118,9 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     for name in scalar_observables(seeds):
         line(name, total[name]["text"], exact["observables"].get(name))
     if seeds[0]["sectors"] is not None:
-        lines += ["", f"{'sector':>8}{'samples':>14}{'reweighted':>16}{'expected':>16}"]
-        lines += _sector_lines(seeds)
+        lines += ["", *_sector_lines(seeds)]
+    if any(text.endswith("?") for text in texts):
+        lines += ["", UNKNOWN_ERROR]
     memory = f"peak memory {metrics['peak_memory_bytes'] / 2**30:.2f} GiB"
     lines.append("")
     if "steps" not in seeds[0]:
@@ -131,17 +145,24 @@ def format_report(metrics: Mapping[str, Any]) -> str:
 
 
 def _sector_lines(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
-    lines = []
+    """Return the table of sector shares, beside the exact ones if there are any.
+
+    Those of the heat bath come from the orbits of the model's own samples, and know
+    nothing of orbits that it never visits.
+    """
+    exact = seeds[0]["sectors_expected"]
+    last = "heat bath" if exact is None else "exact"
+    lines = [f"{'sector':>8}{'samples':>14}{'reweighted':>16}{last:>16}"]
     for sector in range(len(seeds[0]["sectors"])):
         texts = []
-        for name in ("sectors", "sectors_reweighted", "sectors_expected"):
+        for name in SECTOR_ESTIMATES[: 3 if exact is None else 2]:
             if seeds[0][name] is None:
                 texts.append("-")
                 continue
             values = [entry[name][sector] for entry in seeds]
             errors = [entry[f"{name}_error"][sector] for entry in seeds]
-            known = all(error == 0 for error in errors) and name == "sectors_expected"
-            spread = _spread(values, errors)
-            texts.append(f"{values[0]:.5f}" if known else spread["text"])
+            texts.append(_spread(values, errors)["text"])
+        if exact is not None:
+            texts.append(f"{exact[sector]:.5f}")
         lines.append(f"{sector:>8}{texts[0]:>14}{texts[1]:>16}{texts[2]:>16}")
     return lines

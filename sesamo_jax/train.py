@@ -1,8 +1,10 @@
 """Training: one step, chunks of steps in one compiled call, ensembles of seeds."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import jax
@@ -10,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from sesamo_jax import doubts
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.data import read_data
@@ -162,6 +165,10 @@ def fit(
     Returns:
         Final states, history and times.
 
+    Warns:
+        RuntimeWarning: if half of the steps were skipped as not finite, or the action
+            has no lower bound.
+
     Raises:
         ValueError: if the states are of another number of seeds, a step needs more
             memory than there is, or `training.data` does not hold what it should.
@@ -204,9 +211,25 @@ def fit(
         rows.append(row)
         if on_chunk is not None:
             on_chunk(states, row)
+    if rows:
+        _warn(rows[-1], target)
     history = (
         {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         if rows
         else {}
     )
     return FitResult(placement.collect(states), history, wall, compile_seconds)
+
+
+def _warn(last: dict[str, np.ndarray], target: Target) -> None:
+    """Warn of a training that cannot have led anywhere, by its last row."""
+    skipped = int(np.max(last["nonfinite_steps"]))
+    found = [doubts.skipped_steps(skipped, int(last["step"][0]))]
+    size = prod(target.event_shape)
+    if not np.all(np.abs(last["log_z"]) < doubts.SUSPICIOUS * size):
+        normal = np.random.default_rng(0).normal(size=(doubts.RAYS, size))
+        x = normal.reshape(-1, *target.event_shape) * np.sqrt(target.prior_variance)
+        found.append(doubts.lower_bound(target, x))
+    for sentence in found:
+        if sentence is not None:
+            warnings.warn(f"{target.name}: {sentence}", RuntimeWarning, stacklevel=3)

@@ -22,6 +22,7 @@ from sesamo_jax import (
 )
 from sesamo_jax.core import Derived, Exact, Target
 from sesamo_jax.draws import Draws, build_draw
+from sesamo_jax.estimators import SECTOR_ESTIMATES
 from sesamo_jax.evaluate import report
 from sesamo_jax.flows import FLOWS, CheckerboardConfig
 from sesamo_jax.symmetries import Z2
@@ -60,8 +61,9 @@ def draws(**changes):
 def test_report_has_every_entry():
     out = report(draws(), target())
     errors = {"ess", "forward_ess", "log_z", "elbo", "kl", "nll"}
-    errors |= {"sectors", "sectors_reweighted", "sectors_expected"}
+    errors |= {"sectors", "sectors_reweighted", "sectors_heat_bath"}
     plain = {"leak", "integration_error", "max_weight_share", "observables"}
+    plain |= {"pareto_k", "sectors_expected"}
     plain |= {"imh_observable", "imh_acceptance", "imh_tau_int", "forward_from"}
     assert set(out) == errors | {f"{name}_error" for name in errors} | plain
 
@@ -81,7 +83,7 @@ def test_report_of_given_draws():
     assert out["sectors"] == [0.5, 0.5]
     assert out["sectors_reweighted"] == pytest.approx([0.5, 0.5])
     assert out["sectors_expected"] == [0.4, 0.6]
-    assert out["sectors_expected_error"] == [0, 0]
+    assert out["sectors_heat_bath"] is None
     # A weight of zero makes the ELBO -inf, which is no number to report.
     for name in ("elbo", "kl"):
         assert out[name] is None
@@ -106,7 +108,7 @@ def test_kl_is_the_distance_from_elbo_to_log_z():
 def test_what_does_not_exist_is_none():
     bare = draws(leaked=None, sectors=None, forward_log_w=None, observables={})
     out = report(bare, target(symmetry=None, exact=Exact()))
-    for name in ("forward_ess", "kl", "sectors", "sectors_reweighted"):
+    for name in ("forward_ess", "kl", *SECTOR_ESTIMATES):
         assert out[name] is None
         assert out[f"{name}_error"] is None
     assert out["sectors_expected"] is None
@@ -125,12 +127,35 @@ def test_weights_that_determine_nothing_are_none():
     assert out["sectors"] == [0.5, 0.5]
 
 
-def test_expected_sectors_come_from_the_orbits_where_no_exact_ones_are_known():
-    heat_bath = np.array([[0.9, 0.1], [0.8, 0.2], [0.5, 0.5], [0.3, 0.7]])
+def test_sectors_by_the_heat_bath_are_not_called_expected():
+    # On an orbit of no mass at all, the third one, no sector has a probability.
+    heat_bath = np.array([[0.9, 0.1], [0.8, 0.2], [np.nan, np.nan], [0.3, 0.7]])
     out = report(draws(heat_bath=heat_bath), target(exact=Exact()))
     first = (0.9 + 3 * 0.8 + 4 * 0.3) / 8
-    assert out["sectors_expected"] == pytest.approx([first, 1 - first])
-    assert min(out["sectors_expected_error"]) > 0
+    assert out["sectors_heat_bath"] == pytest.approx([first, 1 - first])
+    assert min(out["sectors_heat_bath_error"]) > 0
+    assert out["sectors_expected"] is None
+
+
+def test_an_observable_may_be_undefined_where_the_weight_is_zero():
+    level = np.array([2.0, 4.0, np.nan, 1.0])
+    pair = np.stack([level, 1 / level], axis=1)
+    square = Derived(("level",), lambda mean: mean["level"] ** 2)
+    out = report(
+        draws(observables={"level": level, "pair": pair}),
+        target(derived={"square": square}),
+    )["observables"]
+    mean = (2 + 12 + 4) / 8
+    assert out["level"]["mean"] == pytest.approx(mean)
+    error = np.hypot((2 - mean) / 8, 3 * (4 - mean) / 8)
+    assert out["level"]["error"] == pytest.approx(np.hypot(error, (1 - mean) / 2))
+    assert out["pair"]["mean"] == pytest.approx([mean, (0.5 + 0.75 + 4) / 8])
+    assert out["square"]["mean"] == pytest.approx(mean**2)
+    assert out["square"]["error"] == pytest.approx(2 * mean * out["level"]["error"])
+    # Where the weight is not, a NaN is one of the mean.
+    level = np.array([2.0, np.nan, 5.0, 1.0])
+    out = report(draws(observables={"level": level}), target())["observables"]
+    assert out["level"] == {"mean": None, "error": None}
 
 
 def test_array_and_derived_observables():
@@ -241,12 +266,14 @@ def test_strict_draws_and_the_heat_bath_expectation_of_sectors(key, monkeypatch)
     assert out == report(draws, target)
     assert out["kl"] is None
     exact = build_target("hubbard", u=2.0).exact.sectors
-    expected = np.array(out["sectors_expected"])
-    errors = np.array(out["sectors_expected_error"])
+    expected = np.array(out["sectors_heat_bath"])
+    errors = np.array(out["sectors_heat_bath_error"])
     assert 0 < errors.max() < 0.05
     assert np.all(np.abs(expected - exact) < SIGMAS * errors)
     # Without the noise of u it is sharper than the count.
-    assert errors.max() < max(out["sectors_reweighted_error"])
+    counted = [error for error in out["sectors_reweighted_error"] if error]
+    assert len(counted) > 1
+    assert errors.max() < max(counted)
 
 
 # The error of integration, of continuous flows

@@ -59,13 +59,15 @@ def entry(**changes):
         "seed": 0,
         **scalars,
         **errors,
-        "kl_error": None,
+        "kl_error": 0.01,
+        "nll": None,
         "sectors": [0.25, 0.75],
         "sectors_error": [0.01, 0.01],
         "sectors_reweighted": [0.31, 0.69],
         "sectors_reweighted_error": [0.02, 0.02],
         "sectors_expected": [0.3, 0.7],
-        "sectors_expected_error": [0.0, 0.0],
+        "sectors_heat_bath": None,
+        "sectors_heat_bath_error": None,
         "observables": {"energy": {"mean": 2.5, "error": 0.04}},
         "steps": 100,
         "samples_drawn": 6400,
@@ -83,6 +85,7 @@ def metrics(seeds, **exact):
         "preset": "smoke",
         "peak_memory_bytes": 2**30 * 3 // 4,
         "seeds": seeds,
+        "doubts": [],
         "aggregate": aggregate(seeds),
         "exact": {"log_z": None, "observables": {}} | exact,
     }
@@ -167,9 +170,31 @@ def test_report_of_several_seeds_shows_means_and_the_worst_skip_count():
     assert "4 skipped" in report
 
 
-def test_expectations_with_an_error_show_it():
-    seeds = [entry(sectors_expected=[0.301, 0.699], sectors_expected_error=[0.004] * 2)]
-    assert rows(format_report(metrics(seeds)))["0"][2] == "0.301(4)"
+def test_without_exact_sectors_those_of_the_heat_bath_are_shown_by_their_name():
+    own = {"sectors_heat_bath": [0.301, 0.699], "sectors_heat_bath_error": [0.004] * 2}
+    table = rows(format_report(metrics([entry(sectors_expected=None, **own)])))
+    assert table["0"][2] == "0.301(4)"
+    assert table["sector"] == ["samples", "reweighted", "heat", "bath"]
+    table = rows(format_report(metrics([entry()])))
+    assert table["sector"] == ["samples", "reweighted", "exact"]
+
+
+def test_estimates_without_an_error_are_marked():
+    report = format_report(metrics([entry(ess=0.25, ess_error=None)]))
+    assert rows(report)["ESS"] == ["0.25?", "1"]
+    assert "? no error that could be trusted" in report
+    seeds = [entry(log_z=2.0), entry(log_z=3.0, log_z_error=None)]
+    assert rows(format_report(metrics(seeds)))["log"] == ["Z", "2.5(7)?"]
+    # What never has an error has no mark either.
+    report = format_report(metrics([entry()]))
+    assert rows(report)["leak"] == ["0.5"]
+    assert "?" not in report
+
+
+def test_doubts_stand_at_the_head():
+    sentences = ["seed 3: nothing works", "the action has no lower bound"]
+    lines = format_report(metrics([entry()]) | {"doubts": sentences}).splitlines()
+    assert lines[1:3] == [f"CAUTION: {sentence}." for sentence in sentences]
 
 
 def test_report_of_a_metropolis_chain_and_of_memory():
@@ -210,6 +235,7 @@ def test_the_report_says_what_comes_from_data():
             **{"target": "dw4", "method": "realnvp", "modulation": None},
             **{"density": "orbit", "preset": "default", "peak_memory_bytes": 2**30},
             "seeds": seeds,
+            "doubts": [],
             "aggregate": aggregate(seeds),
             "exact": {"log_z": None, "observables": {}},
         }

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key
+from sesamo_jax.modulation.heat_bath import log_shares
 from sesamo_jax.symmetries import U1
 
 
@@ -70,7 +71,7 @@ class CircleHeatBathLaw(CircleLaw):
         """Return the normalised density at the grid's angles, (bins,)."""
         angles = jnp.asarray(2 * np.pi * np.arange(self.bins) / self.bins, y.dtype)
         actions = jax.vmap(lambda g: self.action(self.symmetry.act(g, y)[0]))(angles)
-        return jax.nn.softmax(-actions) * self.bins / (2 * pi)
+        return jnp.exp(log_shares(actions)) * self.bins / (2 * pi)
 
     def log_prob(self, angle: Array, y: Array) -> Array:
         """Return log p_S(angle | y)."""

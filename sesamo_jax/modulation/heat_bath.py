@@ -18,6 +18,16 @@ def image_actions(action: Action, symmetry: FiniteSymmetry, y: Array) -> Array:
     return jax.vmap(lambda u: action(symmetry.act(u, y)[0]))(elements)
 
 
+def log_shares(actions: Array) -> Array:
+    """Return the log softmax of -f over an orbit, (|G|,).
+
+    Numerics: equal shares where f is infinite on all of it, as behind a hard wall; p
+    has no mass there, whatever they are.
+    """
+    walled = jnp.all(jnp.isposinf(actions))
+    return jax.nn.log_softmax(jnp.where(walled, 0.0, -actions))
+
+
 def fold(target: Target) -> Target:
     """Return the target with its folded action, F(y) = -log sum_u exp(-f(T_u y)).
 
@@ -51,7 +61,7 @@ class HeatBathLaw(FiniteLaw):
 
     def log_probs(self, y: Array) -> Array:
         """Return the log softmax of -f over the orbit of y."""
-        return jax.nn.log_softmax(-image_actions(self.action, self.symmetry, y))
+        return log_shares(image_actions(self.action, self.symmetry, y))
 
     def log_probs_into(self, x: Array) -> Array:
         """Return log p_S(u | T_u^-1 x), the same for every u.
@@ -60,5 +70,4 @@ class HeatBathLaw(FiniteLaw):
         exp(-f(x)) over one and the same sum: |G| evaluations of f, not |G|^2.
         """
         actions = image_actions(self.action, self.symmetry, x)
-        arrival = -actions[0] - jax.nn.logsumexp(-actions)
-        return jnp.full((self.symmetry.order,), arrival)
+        return jnp.full((self.symmetry.order,), log_shares(actions)[0])

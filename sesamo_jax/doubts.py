@@ -1,0 +1,85 @@
+"""What speaks against a run: sentences for the head of its report, and for warnings."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax.core import Array, Target
+
+RAYS = 64  # on which an action is followed outwards
+SCALES = np.geomspace(1, 1e6, 7)
+LARGEST_K = 0.7  # beyond which a mean converges too slowly to be of use
+LARGEST_SHARE = 0.5
+# |log Z| per component that no sensible training reaches.
+SUSPICIOUS = 100.0
+
+
+def skipped_steps(skipped: int, steps: int) -> str | None:
+    """Return a sentence if at least half of the steps changed nothing."""
+    if steps == 0 or 2 * skipped < steps:
+        return None
+    return (
+        f"{skipped} of {steps} training steps were skipped, since their loss or "
+        "gradient was not finite: the action may be infinite or undefined where the "
+        "base has samples"
+    )
+
+
+def lower_bound(target: Target, x: np.ndarray) -> str | None:
+    """Return a sentence if the action falls without bound along rays from the origin.
+
+    Args:
+        target: whose action it is.
+        x: configurations through which rays go, (n, *event_shape); the first are taken.
+    """
+    starts = jnp.asarray(x[:RAYS], target.dtype)
+    if not _fall(target.action, starts):
+        return None
+    return (
+        "the action has no lower bound: it falls ever faster along rays from the "
+        "origin, so that exp(-f) has no normalisation and no number below means "
+        "anything"
+    )
+
+
+def _fall(action: Callable[[Array], Array], starts: Array) -> bool:
+    scales = jnp.asarray(SCALES, starts.dtype)
+
+    def along(x: Array) -> Array:
+        return jax.vmap(lambda scale: action(scale * x))(scales)
+
+    values = np.asarray(jax.jit(jax.vmap(along))(starts), np.float64)
+    here, *outer = values.T
+    last = np.array(outer[-3:])
+    with np.errstate(invalid="ignore"):
+        falling = np.all(np.diff(last, axis=0) < 0, axis=0) | np.isneginf(last[-1])
+        deep = last[-1] < here - 1e3 * (1 + np.abs(here))
+    return bool(np.any(falling & deep))
+
+
+def weights(entry: Mapping[str, Any], samples: int) -> str | None:
+    """Return a sentence if one seed's weights determine little.
+
+    Args:
+        entry: of `metrics.json`.
+        samples: of the report.
+    """
+    share, k = entry.get("max_weight_share"), entry.get("pareto_k")
+    if entry.get("log_z") is None:
+        return (
+            "the weights have no finite mean: log Z and all that is weighted are gone"
+        )
+    if share is not None and share > LARGEST_SHARE and samples > 1:
+        return (
+            f"one sample of {samples:,} carries {share:.0%} of all weight: nothing "
+            "that is weighted means anything"
+        )
+    if k is not None and k > LARGEST_K:
+        return (
+            f"the weights have a heavy tail (Pareto k = {k:.2f}): rare samples decide "
+            "log Z and weighted means, which are likely to be off by more than they say"
+        )
+    return None
