@@ -8,7 +8,7 @@ from hubbard import FOLDER
 from studies import ROOT, Run, mean_error
 
 from sesamo_jax.settings import from_json
-from sesamo_jax.summary import value_error
+from sesamo_jax.summary import estimate_text
 from sesamo_jax.targets.fock import FockReference, fock_reference
 from sesamo_jax.targets.graphs import adjacency
 
@@ -18,7 +18,7 @@ metrics = partial(studies.metrics, FOLDER)
 def text(run: Run, name: str) -> str:
     """Return mean(error), or a dash."""
     mean, error = mean_error(run, name)
-    return value_error(float(mean), float(error)) if np.isfinite(error) else "-"
+    return estimate_text(float(mean), float(error)) if np.isfinite(mean) else "-"
 
 
 def beside(run: Run, name: str, exact: float) -> str:

@@ -15,7 +15,6 @@ from studies import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PICTURES = ROOT / "docs" / "notebooks"
-SECONDS = 300  # of one cell
 # Pictures in the notebook whatever MPLBACKEND says, with twice the usual pixels.
 INLINE = "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'"
 
@@ -24,7 +23,7 @@ def run(path: Path) -> NotebookNode:
     """Return a notebook with the outputs of its cells."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(INLINE))
-    NotebookClient(notebook, timeout=SECONDS, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=None, kernel_name="python3").execute()
     return notebook
 
 

@@ -11,7 +11,8 @@ from sesamo_jax.core import Array, Target
 
 RAYS = 64  # on which an action is followed outwards
 SCALES = np.geomspace(1, 1e6, 7)
-LARGEST_K = 0.7  # beyond which a mean converges too slowly to be of use
+LARGEST_K = 0.7  # beyond which a mean converges too slowly to be of use ...
+LEAST_ESS = 0.95  # ... unless the weights all but agree
 LARGEST_SHARE = 0.5
 # |log Z| per component that no sensible training reaches.
 SUSPICIOUS = 100.0
@@ -77,7 +78,7 @@ def weights(entry: Mapping[str, Any], samples: int) -> str | None:
             f"one sample of {samples:,} carries {share:.0%} of all weight: nothing "
             "that is weighted means anything"
         )
-    if k is not None and k > LARGEST_K:
+    if k is not None and k > LARGEST_K and entry["ess"] < LEAST_ESS:
         return (
             f"the weights have a heavy tail (Pareto k = {k:.2f}): rare samples decide "
             "log Z and weighted means, which are likely to be off by more than they say"

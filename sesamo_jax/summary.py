@@ -38,12 +38,18 @@ def value_error(value: float | None, error: float | None) -> str:
     return f"{round(value, digits):.0f}({round(error, digits):.0f})"
 
 
+def estimate_text(value: float | None, error: float | None) -> str:
+    """Return value(error), or value? for an estimate whose error cannot be trusted."""
+    unknown = value is not None and (error is None or not isfinite(error))
+    return value_error(value, error) + ("?" if unknown else "")
+
+
 def aggregate(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return mean, standard deviation over seeds and text of every scalar estimate.
 
     The text is mean(std); with one seed the estimate's own error stands in for the
-    std. It ends in ? where an estimate has no error that could be trusted. A quantity
-    that one seed lacks has no aggregate, rather than one of the rest.
+    std. It ends in ? where one has no error that could be trusted. A quantity that one
+    seed lacks has no aggregate, rather than one of the rest.
     """
     out: dict[str, Any] = {}
     for name in AGGREGATED:

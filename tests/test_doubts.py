@@ -91,10 +91,11 @@ def test_fit_warns_of_an_action_without_lower_bound():
         ({"log_z": None}, "no finite mean"),
         ({"log_z": 1.0, "max_weight_share": 0.83}, "one sample of 400 carries 83%"),
         (
-            {"log_z": 1.0, "max_weight_share": 0.1, "pareto_k": 0.91},
+            {"log_z": 1.0, "max_weight_share": 0.1, "pareto_k": 0.91, "ess": 0.6},
             "(Pareto k = 0.91)",
         ),
-        ({"log_z": 1.0, "max_weight_share": 0.1, "pareto_k": 0.6}, None),
+        ({"log_z": 1.0, "max_weight_share": 0.1, "pareto_k": 0.91, "ess": 0.98}, None),
+        ({"log_z": 1.0, "max_weight_share": 0.1, "pareto_k": 0.6, "ess": 0.6}, None),
         ({"log_z": 1.0, "max_weight_share": None, "pareto_k": None}, None),
     ],
 )
