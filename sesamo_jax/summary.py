@@ -48,8 +48,8 @@ def aggregate(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return mean, standard deviation over seeds and text of every scalar estimate.
 
     The text is mean(std); with one seed the estimate's own error stands in for the
-    std. It ends in ? where one has no error that could be trusted. A quantity that one
-    seed lacks has no aggregate, rather than one of the rest.
+    std, and a ? ends it where that cannot be trusted. A quantity that one seed lacks
+    has no aggregate, rather than one of the rest.
     """
     out: dict[str, Any] = {}
     for name in AGGREGATED:
@@ -77,9 +77,13 @@ def _spread(
         return {"mean": None, "std": None, "text": "-"}
     mean = float(np.mean(values))
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    spread = errors[0] if std is None else std
-    mark = "?" if marked and any(error is None for error in errors) else ""
-    return {"mean": mean, "std": std, "text": value_error(mean, spread) + mark}
+    if std is not None:
+        text = value_error(mean, std)
+    elif marked:
+        text = estimate_text(mean, errors[0])
+    else:
+        text = value_error(mean, errors[0])
+    return {"mean": mean, "std": std, "text": text}
 
 
 def format_report(metrics: Mapping[str, Any]) -> str:

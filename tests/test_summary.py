@@ -183,8 +183,9 @@ def test_estimates_without_an_error_are_marked():
     report = format_report(metrics([entry(ess=0.25, ess_error=None)]))
     assert rows(report)["ESS"] == ["0.25?", "1"]
     assert "? no error that could be trusted" in report
+    # The spread over seeds needs no error of theirs.
     seeds = [entry(log_z=2.0), entry(log_z=3.0, log_z_error=None)]
-    assert rows(format_report(metrics(seeds)))["log"] == ["Z", "2.5(7)?"]
+    assert rows(format_report(metrics(seeds)))["log"] == ["Z", "2.5(7)"]
     # What never has an error has no mark either.
     report = format_report(metrics([entry()]))
     assert rows(report)["leak"] == ["0.5"]
