@@ -77,12 +77,8 @@ def _spread(
         return {"mean": None, "std": None, "text": "-"}
     mean = float(np.mean(values))
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    if std is not None:
-        text = value_error(mean, std)
-    elif marked:
-        text = estimate_text(mean, errors[0])
-    else:
-        text = value_error(mean, errors[0])
+    write = estimate_text if marked and std is None else value_error
+    text = write(mean, errors[0] if std is None else std)
     return {"mean": mean, "std": std, "text": text}
 
 

@@ -16,6 +16,11 @@ from types import ModuleType
 # Nearly all of the suite's time is compilation of small programs, which runs about
 # three times faster without LLVM's optimisations. Set before JAX starts its backend.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# What has been compiled before, in this run or an earlier one, is read from here.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path.home() / ".cache" / "sesamo_jax" / "tests")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 import numpy as np
