@@ -88,7 +88,7 @@ WRONG = {
     ),
     "batch size": (
         ["--target", "gmm", "--batch-size", "0"],
-        "training.batch_size=0 must be positive",
+        "training.batch_size=0 must be at least 1",
     ),
     "infinite rate": (
         ["--target", "gmm", "--lr", "inf"],
@@ -100,7 +100,7 @@ WRONG = {
     ),
     "low precision": (
         ["--target", "gmm", "--set", "target.dtype=float16"],
-        "dtype float16 must be 'float32' or 'float64'",
+        "unknown target.dtype 'float16'; known: float32, float64",
     ),
     "unknown precision": (["--target", "gmm", "--set", "target.dtype=fine"], "fine"),
     "exact law": (

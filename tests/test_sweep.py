@@ -75,7 +75,7 @@ WRONG = {
     ),
     "value": (
         [*TINY, "--output", "scan", "--grid", "training.batch_size=8,0"],
-        "training.batch_size=0 must be positive",
+        "training.batch_size=0 must be at least 1",
     ),
     "same": (
         [*TINY, "--output", "scan", "--grid", "target.modes=2,2"],
