@@ -1,7 +1,8 @@
 """The range of a configuration's fields, declared beside them, and their check."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from math import inf, isfinite
 from numbers import Integral, Real
 from types import NoneType
@@ -82,7 +83,7 @@ def check_fields(section: Any, name: str = "") -> None:
         section: a dataclass of a configuration.
         name: what its fields' names begin with, as in `training.steps`.
     """
-    hints = get_type_hints(type(section))
+    hints = field_types(type(section))  # type: ignore[arg-type]
     for item in fields(section):
         value, kind = getattr(section, item.name), hints[item.name]
         full = f"{name}.{item.name}" if name else item.name
@@ -92,6 +93,12 @@ def check_fields(section: Any, name: str = "") -> None:
             if "known" in item.metadata and isinstance(value, str):
                 raise ValueError(f"unknown {full} {value!r}; {complaint}")
             raise ValueError(f"{full}={_shown(value)} {complaint}")
+
+
+@cache
+def field_types(section: Hashable) -> dict[str, Any]:
+    """Return the types of a dataclass's fields, by name."""
+    return get_type_hints(section)
 
 
 def _shown(value: Any) -> str:

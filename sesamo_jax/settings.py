@@ -6,9 +6,9 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from os import PathLike
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
-from sesamo_jax.bounds import check_fields
+from sesamo_jax.bounds import check_fields, field_types
 from sesamo_jax.config import METHODS, Config, Run
 from sesamo_jax.effects import check_effects
 from sesamo_jax.flows import FLOWS
@@ -108,10 +108,10 @@ def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _field_types(tree: dict[str, Any]) -> dict[str, Any]:
-    types: dict[str, Any] = {name: get_type_hints(Config)[name] for name in SCALARS}
+    types: dict[str, Any] = {name: field_types(Config)[name] for name in SCALARS}
     for section, value in tree.items():
         if is_dataclass(value):
-            hints = get_type_hints(type(value))
+            hints = field_types(type(value))  # type: ignore[arg-type]
             types |= {f"{section}.{f.name}": hints[f.name] for f in fields(value)}
     return types
 

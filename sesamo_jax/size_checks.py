@@ -43,6 +43,8 @@ def _check_model(
             "choose a smaller target.shape, or another base",
         )
     training, evaluation = config.training, config.evaluation
+    by_guesses = " or worldlines.guesses" if config.method == "worldlines" else ""
+    by_parts = " or vmonf.components" if config.method == "vmonf" else ""
     number = jnp.dtype(target.dtype).itemsize
     images, shares = _images(config, target)
     drawn = images * event + shares * number
@@ -52,7 +54,8 @@ def _check_model(
         (at_once, event + drawn, device, "the report", "evaluation.batch_size"),
         (evaluation.samples, event, host, "the report", "evaluation.samples"),
     ):
-        require_memory(int(count) * each, available, work, f"lower {remedy}")
+        remedy = f"lower {remedy}{by_guesses}{by_parts}"
+        require_memory(int(count) * each, available, work, remedy)
 
 
 def _check_references(config: Config, event: int, device: int, host: int) -> None:

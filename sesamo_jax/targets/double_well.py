@@ -55,7 +55,8 @@ class DoubleWell(ParticleSystem):
                 needs float64.
         """
         check_fields(self, "target")
-        self._check(name, -lowest(self.linear, self.quadratic, self.quartic))
+        depth = -lowest(self.linear, self.quadratic, self.quartic)
+        self._check(name, depth, "target.linear, target.quadratic, target.quartic")
         return self._target(
             name,
             lambda y: self._pair_sum(self.pair_energy, y),

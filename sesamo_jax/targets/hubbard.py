@@ -64,7 +64,7 @@ MAX_TRACED_SITES = 6
 # Up to so many slices, or N_t N_x, the matrix on space-time is the cheaper one.
 FEW_SLICES = 4
 LARGEST_SPACE_TIME = 16
-MOST_SITES, MOST_SLICES = 1024, 10_000  # a sample costs N_t N_x^3 operations
+MOST_SITES, MOST_SLICES = 512, 10_000  # a sample costs N_t N_x^3 operations
 # Of U beta / N_t and kappa beta / N_t: the field and its hopping are exponents.
 LARGEST_U_TILDE, LARGEST_HOP = 1e4, 100.0
 REPULSION = "without repulsion the spin basis has no real auxiliary field"

@@ -58,7 +58,7 @@ class LennardJones(ParticleSystem):
                 needs float64.
         """
         check_fields(self, "target")
-        self._check(name, depth=self.epsilon)
+        self._check(name, self.epsilon, "target.epsilon")
 
         def trap(y: Array) -> Array:
             return self.oscillator / 2 * jnp.sum(y**2)

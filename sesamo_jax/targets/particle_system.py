@@ -50,12 +50,13 @@ class ParticleSystem:
         """Number of coordinates, (N - 1) D."""
         return (self.particles - 1) * self.dimension
 
-    def _check(self, name: str, depth: float) -> None:
+    def _check(self, name: str, depth: float, deep: str) -> None:
         """Raise ValueError unless actions are ones that the floating type resolves.
 
         Args:
             name: of the target.
             depth: of the energy of a pair.
+            deep: names of the fields that make it so.
         """
         require_precision(name, self.dtype)
         count = PAIRS[self.pairs] * self.particles * (self.particles - 1) / 2
@@ -64,7 +65,8 @@ class ParticleSystem:
             finer = "use float64, or " if self.dtype == "float32" else "set "
             raise ValueError(
                 f"target.dtype={self.dtype!r} is too coarse for actions as low as "
-                f"-{deepest:.2g}: {finer}a higher target.temperature"
+                f"-{deepest:.2g}: {finer}a higher target.temperature, or shallower "
+                f"pairs ({deep}) of fewer target.particles"
             )
 
     def _pair_sum(self, of_pair: Callable[[Array], Array], y: Array) -> Array:
