@@ -87,8 +87,8 @@ def check_fields(section: Any, name: str = "") -> None:
     for item in fields(section):
         value, kind = getattr(section, item.name), hints[item.name]
         full = f"{name}.{item.name}" if name else item.name
-        if is_dataclass(value):
-            _check_section(full, value, kind)
+        if _is_section(value, kind):
+            check_fields(value, full)
         elif complaint := _complaint(value, kind, item.metadata, item.default):
             if "known" in item.metadata and isinstance(value, str):
                 raise ValueError(f"unknown {full} {value!r}; {complaint}")
@@ -101,17 +101,15 @@ def field_types(section: Hashable) -> dict[str, Any]:
     return get_type_hints(section)
 
 
+def _is_section(value: Any, kind: Any) -> bool:
+    if not is_dataclass(value) or not is_dataclass(kind):
+        return is_dataclass(value)  # a flow's type is a protocol
+    return isinstance(value, kind)  # type: ignore[arg-type]
+
+
 def _shown(value: Any) -> str:
     text = str(value) if isinstance(value, Real) else repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
-
-
-def _check_section(name: str, value: Any, kind: Any) -> None:
-    if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
-        raise ValueError(
-            f"{name}={value!r} must be of type {kind.__name__}"  # type: ignore[union-attr]
-        )
-    check_fields(value, name)
 
 
 def _complaint(value: Any, kind: Any, metadata: Any, default: Any) -> str | None:
@@ -131,7 +129,8 @@ def _complaint(value: Any, kind: Any, metadata: Any, default: Any) -> str | None
             return "must be text"
         return f"known: {', '.join(known)}" if known and value not in known else None
     if wanted not in (int, float):
-        return None
+        known = not is_dataclass(wanted)
+        return None if known else f"must be a {wanted.__name__}"
     return _of_number(value, wanted, bounds)
 
 

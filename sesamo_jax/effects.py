@@ -119,6 +119,11 @@ USES = (
         "flow that can leave its cell, and training.density=cell on samples of it",
     ),
     Use(
+        ("penalty.sharpness",),
+        lambda run: run.config.penalty.amplitude + run.config.penalty.final > 0,
+        "a penalty whose amplitude or final is not 0",
+    ),
+    Use(
         ("training.gamma",),
         lambda run: run.config.training.objective == "self_reparam",
         "training.objective=self_reparam",

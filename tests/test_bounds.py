@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sesamo_jax.bounds import bounded, check_fields
-from sesamo_jax.config import Config
+from sesamo_jax.config import BaseConfig, Config, TrainingConfig
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.settings import SCALARS, SECTIONS, resolve, to_json
 from sesamo_jax.targets import TARGETS
@@ -225,6 +225,12 @@ def test_the_sentence_gives_value_and_range(target, settings, sentence):
 def test_numbers_that_do_not_go_together_are_refused(name, fields, words):
     with pytest.raises(ValueError, match=words):
         replace(TARGETS[name], **fields).build(name)
+
+
+@pytest.mark.parametrize("section", [3, None, BaseConfig(), TrainingConfig])
+def test_a_section_is_of_its_type(section):
+    with pytest.raises(ValueError, match="^training=.* must be a TrainingConfig$"):
+        complete(Config(training=section), TARGETS["gmm"].build("gmm"))
 
 
 def test_fields_without_bounds_are_finite_and_of_their_type():

@@ -83,6 +83,11 @@ NO_EFFECT = {
         {"penalty.amplitude": 3.0},
         "can leave its cell",
     ),
+    "sharpness of no penalty": (
+        "gmm",
+        {"penalty.amplitude": 0, "penalty.final": 0.0, "penalty.sharpness": 2.0},
+        "whose amplitude or final is not 0",
+    ),
     "borders of a plain flow": (
         "gmm",
         {"method": "realnvp", "target.borders": "eq35"},
