@@ -21,7 +21,7 @@ from studies import markdown, read
 
 from sesamo_jax.config import Run
 from sesamo_jax.presets import PRESETS
-from sesamo_jax.runs import execute
+from sesamo_jax.runs import Stopped, execute
 from sesamo_jax.settings import difference, resolve, to_json
 from sesamo_jax.targets import TARGETS
 from sesamo_jax.validation import complete
@@ -129,14 +129,17 @@ def points(options: argparse.Namespace) -> list[Point]:
     found = []
     for values in product(*fields.values()):
         own = dict(zip(fields, values, strict=True))
-        run = resolve(
-            options.target, options.preset, shared | own, options.seed, options.seeds
-        )
         words = [f"{name}={value}" for name, value in own.items()]
         name = "_".join(words).replace(",", "x").replace("/", "-")
-        folder = options.output / name
-        check(run, folder)
-        found.append(Point(run, folder, options.devices))
+        settings = shared | own
+        try:
+            run = resolve(
+                options.target, options.preset, settings, options.seed, options.seeds
+            )
+            check(run, options.output / name)
+        except ValueError as error:
+            raise ValueError(f"point {name}: {error}") from error
+        found.append(Point(run, options.output / name, options.devices))
     [(folder, count)] = Counter(point.folder for point in found).most_common(1)
     if count > 1:
         raise ValueError(f"--grid has {count} points of the name {folder.name}")
@@ -202,8 +205,11 @@ def carry_out(todo: list[Point], submit: Any, parallel: int) -> dict[str, str]:
         for point in todo:
             try:
                 point()
-            except (ValueError, OSError, RuntimeError) as error:
-                failures[point.folder.name] = str(error)
+            except Stopped as stop:  # by a signal, which is for all points
+                failures[point.folder.name] = str(stop)
+                break
+            except Exception as error:  # whatever it is, other points may do better
+                failures[point.folder.name] = reason(error)
         return failures
     jobs: list[Any] = []
     with submit.batch() if submit.cluster == "slurm" else nullcontext():  # one array
@@ -214,8 +220,17 @@ def carry_out(todo: list[Point], submit: Any, parallel: int) -> dict[str, str]:
             jobs.append(submit.submit(point))
     for point, job in zip(todo, jobs, strict=True):
         if error := job.exception():
-            failures[point.folder.name] = f"{str(error).splitlines()[-1]} (job {job})"
+            failures[point.folder.name] = f"{reason(error)} (job {job.job_id})"
     return failures
+
+
+def reason(error: BaseException) -> str:
+    """Return the last line of an error, or of the one that a job reports on."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    rules = [i for i, line in enumerate(lines) if set(line) == {"-"}]
+    if len(rules) > 1:  # submitit puts a trace between two of them
+        return lines[rules[1] - 1]
+    return lines[-1] if lines else type(error).__name__
 
 
 def running(jobs: list[Any]) -> int:

@@ -1,4 +1,4 @@
-"""Configuration: frozen dataclasses without checks; those are in `validation`.
+"""Configuration: frozen dataclasses whose fields declare their range, see `bounds`.
 
 `Config` says how to build and train a sampler for any target; `Run` adds which target
 and which seeds. A None stands for "what suits the target" until it is filled by
@@ -7,7 +7,16 @@ and which seeds. A None stands for "what suits the target" until it is filled by
 
 from dataclasses import dataclass, field
 
+from sesamo_jax.bounds import (
+    bounded,
+    choice,
+    fraction,
+    positive,
+    size,
+)
+from sesamo_jax.density import DENSITIES
 from sesamo_jax.flows import FlowConfig, RealNVPConfig
+from sesamo_jax.modulation import LAWS
 from sesamo_jax.reference.config import HMCConfig, SMCConfig
 from sesamo_jax.targets import TargetConfig
 
@@ -30,6 +39,7 @@ ON_DATA = ("maximum_likelihood", "flow_matching")
 GRADIENTS = ("path", "total")
 BASES = ("gaussian", "spectral", "slice")
 SCHEDULES = ("cosine", "plateau")
+TRAINING_DENSITIES = ("cell", "orbit", "augmented", "marginal")
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,9 @@ class BaseConfig:
             root mean square of a `spectral` or `slice` base.
     """
 
-    kind: str = "gaussian"
-    mean: float | None = None
-    variance: float | None = None
+    kind: str = choice("gaussian", BASES)
+    mean: float | None = bounded(None)
+    variance: float | None = positive(None)
     whiten: bool = True
 
 
@@ -64,9 +74,9 @@ class WorldlinesConfig:
             reports take four times as many.
     """
 
-    sweeps: int = 2
-    blocks: int = 50
-    guesses: int = 4
+    sweeps: int = size(2, most=1000)
+    blocks: int = size(50)
+    guesses: int = size(4)
 
 
 @dataclass(frozen=True)
@@ -79,9 +89,9 @@ class VMoNFConfig:
         layers: its hidden-to-hidden layers, counted as N_L of a flow.
     """
 
-    components: int = 4
-    width: int = 40
-    layers: int = 1
+    components: int = size(4, most=10_000)
+    width: int = size(40, most=100_000)
+    layers: int = size(1, least=0, most=1000)
 
 
 @dataclass(frozen=True)
@@ -89,15 +99,15 @@ class PenaltyConfig:
     """Lambda of eq. 11; the defaults pull over distances as far as modes are apart.
 
     Attributes:
-        amplitude: A, in units of the action; 0 switches the penalty off.
+        amplitude: A, in units of the action; 0, with a `final` of 0, for no penalty.
         sharpness: B, per unit of x.
         final: amplitude that A has fallen to, linearly, half way through training; kept
             high to the end, the penalty dents the density along the cell's border.
     """
 
-    amplitude: float = 100.0
-    sharpness: float = 0.2
-    final: float = 20.0
+    amplitude: float = bounded(100.0, least=0)
+    sharpness: float = bounded(0.2, least=0)
+    final: float = bounded(20.0, least=0)
 
 
 @dataclass(frozen=True)
@@ -137,22 +147,22 @@ class TrainingConfig:
             from the data, each at random.
     """
 
-    steps: int = 2000
-    batch_size: int = 1000
-    learning_rate: float = 1e-2
-    schedule: str = "cosine"
-    patience: int = 2000
-    decay: float = 0.92
-    minimum_learning_rate: float = 1e-6
-    clip_norm: float = 1.0
-    objective: str | None = None
-    gamma: float = 0.5
-    gradient: str | None = None
-    density: str | None = None
-    chunk: int = 50
+    steps: int = size(2000)
+    batch_size: int = size(1000)
+    learning_rate: float = positive(1e-2)
+    schedule: str = choice("cosine", SCHEDULES)
+    patience: int = size(2000)
+    decay: float = fraction(0.92)
+    minimum_learning_rate: float = bounded(1e-6, least=0)
+    clip_norm: float = bounded(1.0, least=0)
+    objective: str | None = choice(None, OBJECTIVES)
+    gamma: float = bounded(0.5)
+    gradient: str | None = choice(None, GRADIENTS)
+    density: str | None = choice(None, TRAINING_DENSITIES)
+    chunk: int = size(50)
     warm_start: str | None = None
     data: str | None = None
-    likelihood_share: float = 1.0
+    likelihood_share: float = bounded(1.0, least=0, most=1)
     augment: bool = False
 
 
@@ -173,11 +183,11 @@ class EvaluationConfig:
             where the target has no exact samples. Errors take them as independent.
     """
 
-    samples: int = 100_000
-    batch_size: int = 10_000
-    keep: int = 10_000
-    tolerance: float = 1e-6
-    largest_error: float = 0.01
+    samples: int = size(100_000)
+    batch_size: int = size(10_000)
+    keep: int = size(10_000, least=0)
+    tolerance: float = positive(1e-6)
+    largest_error: float = positive(0.01)
     data: str | None = None
 
 
@@ -205,9 +215,9 @@ class Config:
         smc: sequential Monte Carlo, likewise.
     """
 
-    method: str = "sesamo"
-    modulation: str = "heat_bath"
-    density: str | None = None
+    method: str = choice("sesamo", METHODS)
+    modulation: str = choice("heat_bath", LAWS)
+    density: str | None = choice(None, DENSITIES)
     flow: FlowConfig = field(default_factory=RealNVPConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
     worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)

@@ -17,6 +17,7 @@ Key = jax.Array
 Params = Any
 
 MAX_LISTED_SECTORS = 1024
+DTYPES = ("float32", "float64")  # of x
 
 
 class Factor(NamedTuple):

@@ -23,6 +23,7 @@ from sesamo_jax.devices import over_batch
 from sesamo_jax.flow_density import FlowDensity
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.integrated import IntegratedFlow
+from sesamo_jax.memory import check_parameters
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
@@ -40,9 +41,18 @@ def build_model(target: Target, config: Config) -> Model:
         config: method, modulation, flow and base; see `config`.
 
     Raises:
-        ValueError: where the configuration does not fit the target.
+        ValueError: where the configuration does not fit the target, or training its
+            parameters the memory.
     """
     config = complete(config, target)
+    model = _build(target, config)
+    if config.method != "worldlines":  # of few parameters
+        check_parameters(model.init)
+    return model
+
+
+def _build(target: Target, config: Config) -> Model:
+    """Return the sampler of a completed configuration."""
     if config.method == "worldlines":
         return build_worldlines(target, config)
     if config.method == "vmonf":

@@ -4,19 +4,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
+from os import PathLike
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
+from sesamo_jax.bounds import check_fields, field_types
 from sesamo_jax.config import METHODS, Config, Run
+from sesamo_jax.effects import check_effects
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.presets import PRESETS, overrides
+from sesamo_jax.seeds import check_seeds
 from sesamo_jax.targets import TARGETS
+from sesamo_jax.validation import check_values
 
 SCALARS = ("method", "modulation", "density")
 SECTIONS = (
     *("flow", "base", "worldlines", "vmonf", "penalty", "training", "evaluation"),
     *("hmc", "smc"),
 )
+WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
 def resolve(
@@ -38,26 +44,35 @@ def resolve(
         seeds: number of seeds.
 
     Raises:
-        ValueError: for unknown names, naming the nearest known one, or wrong types.
+        ValueError: for unknown names, naming the nearest known one, wrong types, values
+            out of their range, and settings that change nothing beside the others.
     """
     settings = dict(settings or {})
+    run = _assemble(target, preset, settings, seed, seeds)
+    check_fields(run.target, "target")
+    check_values(run.config)
+    check_effects(run, settings)
+    return run
+
+
+def _assemble(
+    target: str, preset: str, settings: Mapping[str, Any], seed: int, seeds: int
+) -> Run:
+    """Return the run of `resolve`, with the types of its fields checked only."""
     if target not in TARGETS:
         raise ValueError(unknown("target", target, TARGETS))
     if preset not in PRESETS:
         raise ValueError(unknown("preset", preset, PRESETS))
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds} must be at least 1")
-    if seed < 0:
-        raise ValueError(f"seed={seed} must not be negative")
-    if seed + seeds > 2**32:
-        raise ValueError(f"seed={seed} must be below 2^32, with all seeds after it")
+    chosen = check_seeds(seeds, seed)
+    if not isinstance(chosen, range):
+        raise ValueError(f"seeds={seeds!r} must be an integer")
     method = settings.get("method", Config.method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     preset_values = overrides(preset, target, method, settings)
     preset_flow = preset_values.pop("flow.name", "realnvp")
-    flow_name = settings.pop("flow.name", preset_flow)
-    if flow_name not in FLOWS:
+    flow_name = settings.get("flow.name", preset_flow)
+    if flow_name not in tuple(FLOWS):
         raise ValueError(unknown("flow.name", flow_name, FLOWS))
     if flow_name != preset_flow:  # a preset's sizes are those of its own flow
         preset_values = {
@@ -69,10 +84,11 @@ def resolve(
         **{name: getattr(Config(), name) for name in SECTIONS},
         "flow": FLOWS[flow_name],
     }
-    for name, value in (preset_values | settings).items():
-        _assign(tree, name, value)
-    target_config = tree.pop("target")
-    return Run(target, target_config, flow_name, preset, seed, seeds, Config(**tree))
+    for name, value in (preset_values | dict(settings)).items():
+        if name != "flow.name":
+            _assign(tree, name, value)
+    target_config, config = tree.pop("target"), Config(**tree)
+    return Run(target, target_config, flow_name, preset, chosen[0], len(chosen), config)
 
 
 def unknown(kind: str, name: Any, known: Any) -> str:
@@ -92,10 +108,10 @@ def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _field_types(tree: dict[str, Any]) -> dict[str, Any]:
-    types: dict[str, Any] = {name: get_type_hints(Config)[name] for name in SCALARS}
+    types: dict[str, Any] = {name: field_types(Config)[name] for name in SCALARS}
     for section, value in tree.items():
         if is_dataclass(value):
-            hints = get_type_hints(type(value))
+            hints = field_types(type(value))  # type: ignore[arg-type]
             types |= {f"{section}.{f.name}": hints[f.name] for f in fields(value)}
     return types
 
@@ -115,21 +131,33 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
             return choices[str(value).lower()]
     else:
         try:
-            if wanted is int and isinstance(value, float) and value != int(value):
-                raise ValueError
-            return wanted(value)
-        except (TypeError, ValueError):
+            if wanted is str and not isinstance(value, (str, PathLike)):
+                raise TypeError
+            if wanted is float and isinstance(value, bool):
+                raise TypeError
+            return _integer(value) if wanted is int else wanted(value)
+        except (TypeError, ValueError, OverflowError):
             pass
-    words = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
-    raise ValueError(f"{name}={value!r} must be {words[wanted]}")
+    raise ValueError(f"{name}={value!r} must be {WORDS[wanted]}")
+
+
+def _integer(value: Any) -> int:
+    """Return text or a number as an integer.
+
+    Raises:
+        TypeError, ValueError, OverflowError: if it is none.
+    """
+    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+        raise ValueError
+    return int(value)
 
 
 def _extents(name: str, value: Any) -> tuple[int, ...]:
     """Convert 8,8 or [8, 8] to a tuple of integers."""
     entries = value.strip("()[] ").split(",") if isinstance(value, str) else value
     try:
-        return tuple(int(entry) for entry in entries)
-    except (TypeError, ValueError):
+        return tuple(_integer(entry) for entry in entries)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}={value!r} must be integers such as 8,8") from None
 
 
@@ -138,8 +166,8 @@ def _edges(name: str, value: Any) -> tuple[tuple[int, int], ...]:
     if isinstance(value, str):
         value = [entry.split("-") for entry in value.split(",") if entry.strip()]
     try:
-        return tuple((int(i), int(j)) for i, j in value)
-    except (TypeError, ValueError):
+        return tuple((_integer(i), _integer(j)) for i, j in value)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}={value!r} must be pairs such as 0-1,1-2") from None
 
 
@@ -165,7 +193,7 @@ def from_json(tree: Mapping[str, Any]) -> Run:
         for field, value in tree[section].items():
             if (section, field) != ("target", "name"):
                 settings[f"{section}.{field}"] = value
-    return resolve(
+    return _assemble(
         tree["target"]["name"], tree["preset"], settings, tree["seed"], tree["seeds"]
     )
 

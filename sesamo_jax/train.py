@@ -21,6 +21,7 @@ from sesamo_jax.likelihood import likelihood_share
 from sesamo_jax.loss import batch_loss, penalty_amplitude
 from sesamo_jax.memory import check_memory
 from sesamo_jax.optim import build_optimizer, nonfinite_steps
+from sesamo_jax.seeds import check_seeds
 from sesamo_jax.validation import complete
 
 
@@ -63,7 +64,12 @@ class FitResult(NamedTuple):
 
 
 def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainState:
-    """Return the initial states of several seeds, stacked along a leading axis."""
+    """Return the initial states of several seeds, stacked along a leading axis.
+
+    Raises:
+        ValueError: for seeds that cannot be used, see `seeds.check_seeds`.
+    """
+    seeds = check_seeds(seeds)
     optimizer = build_optimizer(config.training)
 
     def init(seed: Array) -> TrainState:
@@ -170,12 +176,12 @@ def fit(
             has no lower bound.
 
     Raises:
-        ValueError: if the states are of another number of seeds, a step needs more
+        ValueError: for seeds that cannot be used, see `seeds.check_seeds`; if the
+            states are of another number of them, a step needs more
             memory than there is, or `training.data` does not hold what it should.
     """
     config = complete(config, target)
-    if isinstance(seeds, int):
-        seeds = range(seeds)
+    seeds = check_seeds(seeds)
     if states is None:
         states = init_states(model, config, seeds)
     if len(states.step) != len(seeds):

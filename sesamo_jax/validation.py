@@ -2,18 +2,19 @@
 
 from dataclasses import replace
 
+from sesamo_jax.bounds import check_fields
 from sesamo_jax.config import ON_DATA, REFERENCES, BaseConfig, Config
 from sesamo_jax.core import Target
 from sesamo_jax.data_checks import check_data
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
+from sesamo_jax.size_checks import check_sizes
 from sesamo_jax.symmetry_checks import (
     check_continuous,
     check_slice,
     check_unlisted,
     check_whole_space,
 )
-from sesamo_jax.value_checks import check_choices, check_numbers
 
 
 def complete(config: Config, target: Target) -> Config:
@@ -22,9 +23,29 @@ def complete(config: Config, target: Target) -> Config:
     Raises:
         ValueError: with one sentence naming the value and the remedy.
     """
-    check_choices(config)
-    check_numbers(config)
+    check_values(config)
     check_data(config, target)
+    config = _complete(config, target)
+    check_sizes(config, target)
+    return config
+
+
+def check_values(config: Config) -> None:
+    """Raise ValueError for a field out of its range, whatever the target is."""
+    check_fields(config)
+    floor, peak = (
+        config.training.minimum_learning_rate,
+        config.training.learning_rate,
+    )
+    if floor > peak:
+        raise ValueError(
+            f"training.minimum_learning_rate={floor} must be at most "
+            f"training.learning_rate={peak}"
+        )
+
+
+def _complete(config: Config, target: Target) -> Config:
+    """Fill what depends on the target and check methods, densities and objectives."""
     if config.method == "worldlines":
         return _complete_worldlines(config, target)
     if config.method == "vmonf":

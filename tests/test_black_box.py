@@ -186,9 +186,13 @@ def test_a_run_names_the_flow_and_its_sizes(rng):
 @pytest.mark.parametrize(
     ("fields", "shape", "message"),
     [
-        ({"widths": ()}, (3, 2), r"flow.widths=\(\) must be positive integers such as"),
-        ({"widths": (8, 0)}, (3, 2), r"flow.widths=\(8, 0\) must be positive integers"),
-        ({"steps": 0}, (3, 2), "flow.steps=0 must be positive"),
+        ({"widths": ()}, (3, 2), r"flow.widths=\(\) must be a tuple such as \(8, 8\)"),
+        (
+            {"widths": (8, 0)},
+            (3, 2),
+            r"flow.widths=\(8, 0\) must be at least 1 in",
+        ),
+        ({"steps": 0}, (3, 2), "flow.steps=0 must be at least 1"),
         ({}, (6,), r"events have the shape \(N - 1, D\), got \(6,\)"),
     ],
 )

@@ -88,7 +88,55 @@ WRONG = {
     ),
     "batch size": (
         ["--target", "gmm", "--batch-size", "0"],
-        "training.batch_size=0 must be positive",
+        "training.batch_size=0 must be at least 1",
+    ),
+    "coupling": (
+        ["--target", "phi4_real", "--set", "target.kappa=nan"],
+        "target.kappa=nan must be finite",
+    ),
+    "huge coupling": (
+        ["--target", "dw2", "--set", "target.linear=1e308"],
+        "target.linear=1e+308 must be at most 1000000",
+    ),
+    "precision of a field": (
+        ["--target", "phi4_complex", "--set", "target.dtype=nonsense"],
+        "unknown target.dtype 'nonsense'; known: float32, float64",
+    ),
+    "particles": (
+        ["--target", "lj13", "--set", "target.particles=1000000000"],
+        "target.particles=1000000000 must be at most 500",
+    ),
+    "sites": (
+        ["--target", "hubbard", "--set", "target.extents=100000"],
+        "target.extents=(100000,) are 100000 sites, and at most 512",
+    ),
+    "terabytes of lattice": (
+        ["--target", "phi4_real", "--set", "target.shape=1000000,1000000"],
+        "choose a smaller target than one of shape (1000000, 1000000)",
+    ),
+    "terabytes of chains": (
+        [
+            *("--target", "gmm", "--method", "hmc"),
+            *("--set", "hmc.chains=1000000000", "--set", "hmc.samples=1000000"),
+        ],
+        "lower hmc.chains or hmc.samples",
+    ),
+    "terabytes of parameters": (
+        ["--target", "gmm", "--set", "flow.width=100000", "--set", "flow.layers=90"],
+        "GiB there are: choose a smaller flow",
+    ),
+    "seeds without end": (
+        ["--target", "gmm", "--seeds", "4000000000"],
+        "seeds=4000000000 must be at most 100000 in one run",
+    ),
+    "modulation of particles": (
+        ["--target", "dw4", "--modulation", "learned"],
+        "modulation=learned has no effect with method=realnvp on 'dw4' as it is set "
+        "up: it is for method=sesamo; set that, or leave it out",
+    ),
+    "objective of chains": (
+        ["--target", "phi4_real", "--method", "hmc", "--objective", "reinforce"],
+        "training.objective=reinforce has no effect with method=hmc",
     ),
     "infinite rate": (
         ["--target", "gmm", "--lr", "inf"],
@@ -100,7 +148,7 @@ WRONG = {
     ),
     "low precision": (
         ["--target", "gmm", "--set", "target.dtype=float16"],
-        "dtype float16 must be 'float32' or 'float64'",
+        "unknown target.dtype 'float16'; known: float32, float64",
     ),
     "unknown precision": (["--target", "gmm", "--set", "target.dtype=fine"], "fine"),
     "exact law": (

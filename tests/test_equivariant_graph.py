@@ -194,9 +194,9 @@ def test_a_run_names_the_flow_and_its_sizes():
 @pytest.mark.parametrize(
     ("fields", "shape", "message"),
     [
-        ({"width": 0}, (3, 2), "flow.width=0 must be positive and finite"),
-        ({"layers": 0}, (3, 2), "flow.layers=0 must be positive and finite"),
-        ({"reach": np.inf}, (3, 2), "flow.reach=inf must be positive and finite"),
+        ({"width": 0}, (3, 2), "flow.width=0 must be at least 1"),
+        ({"layers": 0}, (3, 2), "flow.layers=0 must be at least 1"),
+        ({"reach": np.inf}, (3, 2), "flow.reach=inf must be finite"),
         ({"bumps": 1}, (3, 2), "flow.bumps=1 must be at least 2"),
         ({}, (6,), r"events have the shape \(N - 1, D\), got \(6,\)"),
     ],

@@ -168,8 +168,8 @@ def test_gaussian_base_is_normalised_and_consistent_with_its_noise(shape, rng):
     ("config", "shape", "message"),
     [
         (SMALL, (1,), r"at least two components, got event \(1,\)"),
-        (replace(SMALL, couplings=0), (2,), "flow.couplings=0 must be positive"),
-        (replace(SMALL, width=-1), (2,), "flow.width=-1 must be positive"),
+        (replace(SMALL, couplings=0), (2,), "flow.couplings=0 must be at least 1"),
+        (replace(SMALL, width=-1), (2,), "flow.width=-1 must be at least 1"),
         (replace(SMALL, layers=-1), (2,), "flow.layers=-1"),
         (replace(SMALL, activation="elu"), (2,), "flow.activation 'elu'; known: relu"),
         (replace(SMALL, init="zeros"), (2,), "flow.init 'zeros'; known: identity"),

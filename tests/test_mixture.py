@@ -330,9 +330,13 @@ def test_presets_fit_every_target(name, preset):
 
 
 REFUSALS = {
-    "components": ("gmm", {"vmonf.components": 0}, "vmonf.components=0 must be pos"),
-    "width": ("gmm", {"vmonf.width": -2}, "vmonf.width=-2 must be positive"),
-    "layers": ("gmm", {"vmonf.layers": -1}, "vmonf.layers=-1 must not be negative"),
+    "components": (
+        "gmm",
+        {"vmonf.components": 0},
+        "vmonf.components=0 must be at least 1",
+    ),
+    "width": ("gmm", {"vmonf.width": -2}, "vmonf.width=-2 must be at least 1"),
+    "layers": ("gmm", {"vmonf.layers": -1}, "vmonf.layers=-1 must be at least 0"),
     "density": ("gmm", {"density": "orbit"}, "density 'orbit' .* use 'marginal'"),
     "training density": (
         *("gmm", {"training.density": "cell"}),
@@ -355,9 +359,13 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_a_mixture_cannot_do_is_refused(name):
     target, settings, message = REFUSALS[name]
-    run = resolve(target, settings={"method": "vmonf", **settings})
-    with pytest.raises(ValueError, match=message) as error:
+
+    def build():
+        run = resolve(target, settings={"method": "vmonf", **settings})
         build_model(run.target.build(run.target_name), run.config)
+
+    with pytest.raises(ValueError, match=message) as error:
+        build()
     assert "\n" not in str(error.value)
 
 

@@ -23,7 +23,7 @@ def get(run, name):
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("method", ["sesamo", "canonicalization", "realnvp", "vmonf"])
 def test_explicit_settings_win_over_every_preset(preset, name, method):
-    wanted = {"training.steps": 11, "base.variance": 3.5, "training.learning_rate": 0.5}
+    wanted = {"training.steps": 11, "base.whiten": True, "training.learning_rate": 0.5}
     run = resolve(name, preset, {**wanted, "method": method})
     assert {field: get(run, field) for field in wanted} == wanted
     assert run.config.method == method

@@ -97,10 +97,10 @@ def test_float32_inverts_and_stays_finite_for_wild_parameters(gain, rng):
 @pytest.mark.parametrize(
     ("changes", "shape", "phrase"),
     [
-        ({"bins": 0}, (4, 4), "flow.bins=0 must be positive"),
+        ({"bins": 0}, (4, 4), "flow.bins=0 must be at least 1"),
         ({"bound": -1.0}, (4, 4), "flow.bound=-1.0 must be positive"),
-        ({"bound": float("inf")}, (4, 4), "flow.bound=inf must be positive and finite"),
-        ({"channels": 0}, (4, 4), "flow.channels=0 must be positive"),
+        ({"bound": float("inf")}, (4, 4), "flow.bound=inf must be finite"),
+        ({"channels": 0}, (4, 4), "flow.channels=0 must be at least 1"),
         ({}, (4, 5), "even extents"),
     ],
 )

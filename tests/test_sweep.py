@@ -75,7 +75,15 @@ WRONG = {
     ),
     "value": (
         [*TINY, "--output", "scan", "--grid", "training.batch_size=8,0"],
-        "training.batch_size=0 must be positive",
+        "point training.batch_size=0: training.batch_size=0 must be at least 1",
+    ),
+    "no effect": (
+        [*TINY, "--output", "scan", "--grid", "vmonf.width=3,4"],
+        "point vmonf.width=3: vmonf.width=3 has no effect with method=sesamo",
+    ),
+    "memory": (
+        [*TINY, "--output", "scan", "--grid", "flow.width=4,1000000"],
+        "point flow.width=1000000: flow.width=1000000 must be at most 100000",
     ),
     "same": (
         [*TINY, "--output", "scan", "--grid", "target.modes=2,2"],
@@ -162,19 +170,49 @@ def test_local_jobs_fill_the_table_and_a_second_call_only_reads_them(main, tmp_p
     assert "target.modes=2 holds a run of another configuration (seeds was 1" in err
 
 
-def test_a_point_that_fails_is_named_and_the_others_go_on(
-    main, experiment, monkeypatch
-):
+def test_points_that_fail_are_named_and_the_others_go_on(main, experiment, monkeypatch):
+    """Whatever they fail with."""
+    errors = {2: ValueError("no memory"), 4: KeyError("step"), 5: MemoryError()}
+    done = []
+
     def execute(run, folder, **options):
-        if run.target.modes == 2:
-            raise ValueError("no memory")
+        if run.target.modes in errors:
+            raise errors[run.target.modes]
+        done.append(run.target.modes)
         folder.mkdir(parents=True)
 
     monkeypatch.setattr(experiment("sweep"), "execute", execute)
-    code, out, err = main(*TINY, *MODES, "--output", "scan", "--executor", "debug")
+    grid = ("--grid", "target.modes=2,3,4,5,6")
+    code, out, err = main(*TINY, *grid, "--output", "scan", "--executor", "debug")
     assert code == 1
+    assert done == [3, 6]
     assert "| `target.modes=2` | - | - | - |" in out
     assert err.splitlines() == [
         "target.modes=2: no memory",
-        "sweep.py: 1 of 2 points did not finish; repeat this",
+        "target.modes=4: 'step'",
+        "target.modes=5: MemoryError",
+        "sweep.py: 3 of 5 points did not finish; repeat this",
     ]
+
+
+def test_a_signal_ends_the_scan(main, experiment, monkeypatch):
+    sweep, begun = experiment("sweep"), []
+
+    def execute(run, folder, **options):
+        begun.append(run.target.modes)
+        raise sweep.Stopped("stopped at step 1 of 2")
+
+    monkeypatch.setattr(sweep, "execute", execute)
+    code, _, err = main(*TINY, *MODES, "--output", "scan", "--executor", "debug")
+    assert (code, begun) == (1, [2])
+    assert err.startswith("target.modes=2: stopped at step 1 of 2\n")
+
+
+def test_the_reason_of_a_job_is_the_error_it_ended_with(experiment):
+    reason = experiment("sweep").reason
+    trace = "Traceback\n  File x\nValueError: no memory"
+    rule = "-" * 22
+    job = f"Job (task=0) failed:\n{rule}\n{trace}\n\n{rule}\nSee:\n  - /a/0_log.out"
+    assert reason(RuntimeError(job)) == "ValueError: no memory"
+    assert reason(RuntimeError("first\nlast\n")) == "last"
+    assert reason(MemoryError()) == "MemoryError"

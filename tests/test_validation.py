@@ -91,33 +91,33 @@ WRONG = {
         training(density="strict"),
         "unknown training.density 'strict'; known: cell, orbit",
     ),
-    "steps": (training(steps=0), "training.steps=0 must be positive"),
-    "batch": (training(batch_size=-1), "training.batch_size=-1 must be positive"),
+    "steps": (training(steps=0), "training.steps=0 must be at least 1"),
+    "batch": (training(batch_size=-1), "training.batch_size=-1 must be at least 1"),
     "rate": (
         training(learning_rate=float("nan")),
-        "training.learning_rate=nan must be positive",
+        "training.learning_rate=nan must be finite",
     ),
-    "patience": (training(patience=0), "training.patience=0 must be positive"),
-    "chunk": (training(chunk=0), "training.chunk=0 must be positive"),
-    "samples": (evaluation(samples=0), "evaluation.samples=0 must be positive"),
+    "patience": (training(patience=0), "training.patience=0 must be at least 1"),
+    "chunk": (training(chunk=0), "training.chunk=0 must be at least 1"),
+    "samples": (evaluation(samples=0), "evaluation.samples=0 must be at least 1"),
     "evaluation batch": (
         evaluation(batch_size=0),
-        "evaluation.batch_size=0 must be positive",
+        "evaluation.batch_size=0 must be at least 1",
     ),
     "variance": (
         Config(base=BaseConfig(variance=0.0)),
         "base.variance=0.0 must be positive",
     ),
-    "clip": (training(clip_norm=-1.0), "training.clip_norm=-1.0 must not be negative"),
+    "clip": (training(clip_norm=-1.0), "training.clip_norm=-1.0 must be at least 0"),
     "amplitude": (
         Config(penalty=PenaltyConfig(amplitude=-1.0)),
-        "penalty.amplitude=-1.0 must not be negative",
+        "penalty.amplitude=-1.0 must be at least 0",
     ),
     "sharpness": (
         Config(penalty=PenaltyConfig(sharpness=-1.0)),
-        "penalty.sharpness=-1.0 must not be negative",
+        "penalty.sharpness=-1.0 must be at least 0",
     ),
-    "keep": (evaluation(keep=-1), "evaluation.keep=-1 must not be negative"),
+    "keep": (evaluation(keep=-1), "evaluation.keep=-1 must be at least 0"),
     "learned law without a gradient": (
         replace(training(objective="reverse_kl"), modulation="learned"),
         "gives a learned modulation no gradient",
@@ -140,7 +140,7 @@ WRONG = {
     ),
     "final amplitude": (
         Config(penalty=PenaltyConfig(final=-1.0)),
-        "penalty.final=-1.0 must not be negative",
+        "penalty.final=-1.0 must be at least 0",
     ),
     "canonicalization of an off-centre base": (
         Config(method="canonicalization", base=BaseConfig(mean=1.0)),
@@ -182,7 +182,7 @@ WRONG_DATA = {
     ),
     "share": (
         with_training(on_data(), likelihood_share=1.5),
-        "training.likelihood_share=1.5 must lie between 0 and 1",
+        "training.likelihood_share=1.5 must be at most 1",
     ),
     "augment without data": (
         training(augment=True),
@@ -319,13 +319,21 @@ def test_a_method_that_needs_a_symmetry_says_so(method):
     ("name", "fields", "words"),
     [
         ("hubbard", {"dtype": "float32"}, "target.dtype='float32'"),
-        ("hubbard", {"beta": float("nan")}, "target.beta=nan must be positive"),
+        ("hubbard", {"beta": float("nan")}, "target.beta=nan must be finite"),
         ("gmm", {"modes": 1}, "target.modes=1 must be at least 2"),
-        ("gmm", {"radius": float("nan")}, "target.radius=nan must be positive"),
-        ("gmm", {"dtype": "float16"}, "dtype float16 must be"),
-        ("gmm", {"dtype": "int32"}, "dtype int32 must be"),
+        ("gmm", {"radius": float("nan")}, "target.radius=nan must be finite"),
+        (
+            "gmm",
+            {"dtype": "float16"},
+            "unknown target.dtype 'float16'; known: float32",
+        ),
+        ("gmm", {"dtype": "int32"}, "unknown target.dtype 'int32'"),
         ("gmm", {"dtype": "double precision"}, "double precision"),
-        ("gmm", {"borders": "wrong"}, "borders='wrong'"),
+        (
+            "gmm",
+            {"borders": "wrong"},
+            "unknown target.borders 'wrong'; known: true",
+        ),
     ],
 )
 def test_a_wrong_target_parameter_is_refused_by_name(name, fields, words):

@@ -182,9 +182,13 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_worldlines_cannot_do_is_refused(name):
     target, settings, message = REFUSALS[name]
-    run = resolve(target, settings={"method": "worldlines", **settings})
-    with pytest.raises(ValueError, match=message):
+
+    def build():
+        run = resolve(target, settings={"method": "worldlines", **settings})
         build_model(run.target.build(run.target_name), run.config)
+
+    with pytest.raises(ValueError, match=message):
+        build()
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sesamo_jax.bounds import check_fields, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows.divergence import Field
 from sesamo_jax.flows.integrated import DifferentiatedFlow
-from sesamo_jax.flows.sizes import require_particles, require_positive
+from sesamo_jax.flows.sizes import MOST_NUMBERS, require_particles
 from sesamo_jax.particles import coordinates, positions
 
 
@@ -34,8 +35,8 @@ class BlackBoxConfig:
         steps: classical Runge-Kutta steps, for training.
     """
 
-    widths: tuple[int, ...] = (64, 64)
-    steps: int = 20
+    widths: tuple[int, ...] = size((64, 64), most=MOST_NUMBERS)
+    steps: int = size(20)
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
@@ -48,14 +49,10 @@ class BlackBoxConfig:
             tolerance: of an adaptive integrator; 0 takes `steps` Runge-Kutta steps.
 
         Raises:
-            ValueError: for another shape of events, or a size that is not positive.
+            ValueError: for another shape of events, or a field out of its range.
         """
         require_particles("black_box", event_shape)
-        if not self.widths or min(self.widths) < 1:
-            raise ValueError(
-                f"flow.widths={self.widths} must be positive integers such as 64,64"
-            )
-        require_positive(self, "steps")
+        check_fields(self, "flow")
         return BlackBoxFlow(event_shape, self, dtype, tolerance)
 
     def finer(self) -> "BlackBoxConfig":

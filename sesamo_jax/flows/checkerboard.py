@@ -8,10 +8,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import check_fields, choice, positive, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows import chain, score
 from sesamo_jax.flows.conditioner import ACTIVATIONS
-from sesamo_jax.flows.sizes import require_positive
+from sesamo_jax.flows.sizes import MOST_LAYERS, MOST_NUMBERS
+
+MOST_REACH = 32  # sites, with (2 r + 1)^d products each
 
 
 @dataclass(frozen=True)
@@ -27,32 +30,26 @@ class CheckerboardConfig:
         log_scale_bound: s is bound * tanh(raw / bound).
     """
 
-    couplings: int = 8
-    layers: int = 2
-    channels: int = 12
-    radius: int = 1
-    activation: str = "silu"
-    log_scale_bound: float = 2.0
+    couplings: int = size(8, most=MOST_LAYERS)
+    layers: int = size(2, most=MOST_LAYERS)
+    channels: int = size(12, most=MOST_NUMBERS)
+    radius: int = size(1, most=MOST_REACH)
+    activation: str = choice("silu", ACTIVATIONS)
+    log_scale_bound: float = positive(2.0)
 
     def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
         """Return the flow for one event shape.
 
         Raises:
-            ValueError: for an odd extent, where a checkerboard does not close, or a
-                size that is not positive.
+            ValueError: for a field out of its range, or an odd extent, where a
+                checkerboard does not close.
         """
         if any(extent % 2 for extent in event_shape):
             raise ValueError(
                 f"checkerboard couplings need even extents, got {event_shape}: use "
                 "another flow, or an even lattice"
             )
-        require_positive(self, "couplings", "layers", "channels", "radius")
-        require_positive(self, "log_scale_bound")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(
-                f"unknown flow.activation {self.activation!r}; "
-                f"known: {', '.join(ACTIVATIONS)}"
-            )
+        check_fields(self, "flow")
         return Checkerboard(event_shape, self, dtype)
 
 

@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import check_fields, positive, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows.integrate import Velocity, adaptive, runge_kutta
-from sesamo_jax.flows.sizes import require_positive
+from sesamo_jax.flows.sizes import MOST_NUMBERS
 from sesamo_jax.lattice import displacement_classes, displacements
 
 LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
@@ -43,12 +44,12 @@ class ContinuousConfig:
             few steps, training learns to exploit the error of integration.
     """
 
-    features: int = 7
-    reach: float = 4.0
-    width: float = 0.8
-    time_modes: int = 3
-    steps: int = 8
-    slope: float = 0.5
+    features: int = size(7, least=3, most=MOST_NUMBERS)
+    reach: float = positive(4.0)
+    width: float = positive(0.8)
+    time_modes: int = size(3, most=MOST_NUMBERS)
+    steps: int = size(8)
+    slope: float = positive(0.5)
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
@@ -61,19 +62,14 @@ class ContinuousConfig:
             tolerance: of an adaptive integrator; 0 takes `steps` Runge-Kutta steps.
 
         Raises:
-            ValueError: for a size that is not positive.
+            ValueError: for a field out of its range.
         """
-        self._check()
+        check_fields(self, "flow")
         return ContinuousFlow(event_shape, self, dtype, tolerance)
 
     def finer(self) -> "ContinuousConfig":
         """Return the same flow in four times as many Runge-Kutta steps, for reports."""
         return replace(self, steps=4 * self.steps, slope=self.slope / 4)
-
-    def _check(self) -> None:
-        require_positive(self, "reach", "width", "time_modes", "steps", "slope")
-        if self.features < 3:
-            raise ValueError(f"flow.features={self.features} must be at least 3")
 
 
 class ContinuousFlow(nn.Module):

@@ -27,10 +27,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import check_fields, positive, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows.divergence import Field
 from sesamo_jax.flows.integrated import DifferentiatedFlow
-from sesamo_jax.flows.sizes import require_particles, require_positive
+from sesamo_jax.flows.sizes import MOST_LAYERS, MOST_NUMBERS, require_particles
 from sesamo_jax.particles import pair_matrix
 
 SOFTENING = 0.5  # in the flow's unit
@@ -49,12 +50,12 @@ class EquivariantGraphConfig:
         steps: classical Runge-Kutta steps, for training on densities.
     """
 
-    width: int = 64
-    layers: int = 5
-    bumps: int = 16
-    reach: float = 8.0
-    time_modes: int = 4
-    steps: int = 5
+    width: int = size(64, most=MOST_NUMBERS)
+    layers: int = size(5, most=MOST_LAYERS)
+    bumps: int = size(16, least=2, most=MOST_NUMBERS)
+    reach: float = positive(8.0)
+    time_modes: int = size(4, most=MOST_NUMBERS)
+    steps: int = size(5)
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
@@ -67,12 +68,10 @@ class EquivariantGraphConfig:
             tolerance: of an adaptive integrator; 0 takes `steps` Runge-Kutta steps.
 
         Raises:
-            ValueError: for another shape of events, or a size that is not positive.
+            ValueError: for another shape of events, or a field out of its range.
         """
         require_particles("equivariant_graph", event_shape)
-        require_positive(self, "width", "layers", "reach", "time_modes", "steps")
-        if self.bumps < 2:
-            raise ValueError(f"flow.bumps={self.bumps} must be at least 2")
+        check_fields(self, "flow")
         return EquivariantGraphFlow(event_shape, self, dtype, tolerance)
 
     def finer(self) -> "EquivariantGraphConfig":

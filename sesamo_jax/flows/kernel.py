@@ -12,7 +12,6 @@ pair i = i has no place in either.
 """
 
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any
 
 import flax.linen as nn
@@ -20,10 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import bounded, check_fields, choice, positive, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows.integrate import Velocity
 from sesamo_jax.flows.integrated import IntegratedFlow
-from sesamo_jax.flows.sizes import require_particles, require_positive
+from sesamo_jax.flows.sizes import MOST_NUMBERS, require_particles
 from sesamo_jax.particles import lengths, pair_matrix
 
 CENTRES = ("even", "quadratic")
@@ -59,15 +59,15 @@ class KernelConfig:
             that of the adjoint equation; 0 for none.
     """
 
-    kernels: int = 50
-    time_kernels: int = 10
-    centres: str = "even"
-    reach: float = 8.0
-    width: float = 0.5
-    time_width: float = 0.3
-    gain: float = 1.0
-    steps: int = 20
-    tolerance: float = 0.0
+    kernels: int = size(50, most=MOST_NUMBERS)
+    time_kernels: int = size(10, most=MOST_NUMBERS)
+    centres: str = choice("even", CENTRES)
+    reach: float = positive(8.0)
+    width: float = positive(0.5)
+    time_width: float = positive(0.3)
+    gain: float = bounded(1.0, least=0)
+    steps: int = size(20)
+    tolerance: float = bounded(0.0, least=0)
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
@@ -80,22 +80,10 @@ class KernelConfig:
             tolerance: of an adaptive integrator; 0 takes the configured integrator.
 
         Raises:
-            ValueError: for another shape of events, unknown centres, a size that is not
-                positive, or a negative tolerance.
+            ValueError: for another shape of events, or a field out of its range.
         """
         require_particles("kernel", event_shape)
-        if self.centres not in CENTRES:
-            raise ValueError(
-                f"unknown flow.centres {self.centres!r}; known: {', '.join(CENTRES)}"
-            )
-        require_positive(self, "kernels", "time_kernels", "reach", "width")
-        require_positive(self, "time_width", "steps")
-        for field in ("gain", "tolerance"):
-            if not 0 <= getattr(self, field) < inf:
-                raise ValueError(
-                    f"flow.{field}={getattr(self, field)} must not be negative, and "
-                    "finite"
-                )
+        check_fields(self, "flow")
         return KernelFlow(event_shape, self, dtype, tolerance or self.tolerance)
 
     def finer(self) -> "KernelConfig":

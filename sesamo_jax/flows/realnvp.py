@@ -7,10 +7,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sesamo_jax.bounds import bounded, check_fields, choice, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows import chain, score
 from sesamo_jax.flows.conditioner import ACTIVATIONS, INITS, MLP
-from sesamo_jax.flows.sizes import require_positive
+from sesamo_jax.flows.sizes import MOST_LAYERS, MOST_NUMBERS
 
 
 @dataclass(frozen=True)
@@ -27,35 +28,26 @@ class RealNVPConfig:
         log_scale_bound: s is bound * tanh(raw / bound); 0 leaves it raw.
     """
 
-    couplings: int = 4
-    layers: int = 1
-    width: int = 40
-    activation: str = "silu"
-    init: str = "identity"
+    couplings: int = size(4, most=MOST_LAYERS)
+    layers: int = size(1, least=0, most=MOST_LAYERS)
+    width: int = size(40, most=MOST_NUMBERS)
+    activation: str = choice("silu", ACTIVATIONS)
+    init: str = choice("identity", INITS)
     shared: bool = True
-    log_scale_bound: float = 2.0
+    log_scale_bound: float = bounded(2.0, least=0)
 
     def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
         """Return the flow for one event shape.
 
         Raises:
-            ValueError: for an unknown activation or initialisation, a size that is not
-                positive, or an event of one component, which leaves nothing to
-                condition on.
+            ValueError: for a field out of its range, or an event of one component,
+                which leaves nothing to condition on.
         """
         if prod(event_shape) < 2:
             raise ValueError(
                 f"flow 'realnvp' needs at least two components, got event {event_shape}"
             )
-        require_positive(self, "couplings", "width")
-        if self.layers < 0:
-            raise ValueError(f"flow.layers={self.layers} must not be negative")
-        for field, known in (("activation", tuple(ACTIVATIONS)), ("init", INITS)):
-            if getattr(self, field) not in known:
-                raise ValueError(
-                    f"unknown flow.{field} {getattr(self, field)!r}; "
-                    f"known: {', '.join(known)}"
-                )
+        check_fields(self, "flow")
         return RealNVP(event_shape, self, dtype)
 
 

@@ -1,15 +1,7 @@
 """What flows ask of their sizes, and of the events they are built for."""
 
-from math import inf
-from typing import Any
-
-
-def require_positive(sizes: Any, *fields: str) -> None:
-    """Raise ValueError unless these fields of a flow are positive and finite."""
-    for field in fields:
-        value = getattr(sizes, field)
-        if not 0 < value < inf:
-            raise ValueError(f"flow.{field}={value} must be positive and finite")
+MOST_LAYERS = 1000  # each is traced by itself
+MOST_NUMBERS = 100_000  # side by side in one layer
 
 
 def require_particles(flow: str, event_shape: tuple[int, ...]) -> None:

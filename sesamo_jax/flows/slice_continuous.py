@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sesamo_jax.bounds import check_fields, positive, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows.continuous import ContinuousConfig, ContinuousFlow
 
@@ -21,8 +22,8 @@ class SliceContinuousConfig(ContinuousConfig):
     keeps_slice: ClassVar[bool] = True
 
     # Fewer, longer steps than the real field's: its batches and reports still agree.
-    steps: int = 7
-    slope: float = 0.6
+    steps: int = size(7)
+    slope: float = positive(0.6)
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
@@ -30,10 +31,10 @@ class SliceContinuousConfig(ContinuousConfig):
         """Return the flow for one event shape (*lattice, 2); see the base class.
 
         Raises:
-            ValueError: for a size that is not positive, or a last axis that is not of
+            ValueError: for a field out of its range, or a last axis that is not of
                 length 2.
         """
-        self._check()
+        check_fields(self, "flow")
         if event_shape[-1] != 2 or len(event_shape) < 2:
             raise ValueError(
                 "flow 'slice_continuous' needs complex fields of shape (*lattice, 2), "

@@ -30,8 +30,8 @@ class SliceCouplingConfig(CheckerboardConfig):
         """Return the flow for one event shape (*lattice, 2).
 
         Raises:
-            ValueError: for an odd extent, a size that is not positive, or a last
-                axis that is not of length 2.
+            ValueError: for a field out of its range, an odd extent, or a last axis that
+                is not of length 2.
         """
         if event_shape[-1] != 2 or len(event_shape) < 2:
             raise ValueError(

@@ -8,13 +8,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import positive, size
 from sesamo_jax.core import Array
 from sesamo_jax.flows.checkerboard import (
     Checkerboard,
     CheckerboardConditioner,
     CheckerboardConfig,
 )
-from sesamo_jax.flows.sizes import require_positive
 
 # Of the network's outputs on their way to the splines. A spline's parameters are many
 # and move together, so that at a step size that suits s and t they would overshoot.
@@ -34,16 +34,15 @@ class SplineConfig(CheckerboardConfig):
             identity outside.
     """
 
-    bins: int = 8
-    bound: float = 5.0
+    bins: int = size(8, most=1000)
+    bound: float = positive(5.0)
 
     def build(self, event_shape: tuple[int, ...], dtype: Any) -> nn.Module:
         """Return the flow for one event shape.
 
         Raises:
-            ValueError: for an odd extent, or a size that is not positive.
+            ValueError: for a field out of its range, or an odd extent.
         """
-        require_positive(self, "bins", "bound")
         super().build(event_shape, dtype)  # for its checks
         return SplineCouplings(event_shape, self, dtype)
 

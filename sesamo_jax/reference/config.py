@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sesamo_jax.bounds import fraction, positive, size
+
 
 @dataclass(frozen=True)
 class HMCConfig:
@@ -18,12 +20,12 @@ class HMCConfig:
             they find the other sectors.
     """
 
-    chains: int = 32
-    warmup: int = 500
-    samples: int = 1000
-    thinning: int = 1
-    leapfrog_steps: int = 20
-    acceptance: float = 0.8
+    chains: int = size(32)
+    warmup: int = size(500)
+    samples: int = size(1000)
+    thinning: int = size(1)
+    leapfrog_steps: int = size(20)
+    acceptance: float = fraction(0.8)
     one_start: bool = False
 
 
@@ -42,9 +44,11 @@ class SMCConfig:
         variance: of the Gaussian that particles start from; None takes the target's.
     """
 
-    populations: int = 10
-    particles: int = 1000
-    target_ess: float = 0.95
-    leapfrog_steps: int = 20
-    acceptance: float = 0.8
-    variance: float | None = None
+    populations: int = size(
+        10, least=2, why="errors are the spread between populations"
+    )
+    particles: int = size(1000)
+    target_ess: float = fraction(0.95)
+    leapfrog_steps: int = size(20)
+    acceptance: float = fraction(0.8)
+    variance: float | None = positive(None)

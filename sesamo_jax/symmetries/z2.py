@@ -1,5 +1,6 @@
 """Sign flips of all, or of chosen, components."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -33,25 +34,23 @@ class Z2:
     broken: bool = False
 
     def __post_init__(self) -> None:
-        size = prod(self.event_shape)
-        flips = self._flips()
-        if not flips or not set(flips) <= set(range(size)):
+        size, flips = prod(self.event_shape), self._flips()
+        if not flips or not all(index in range(size) for index in self.flips or ()):
             raise ValueError(
                 f"Z2: flips={self.flips} must be flat indices in 0..{size - 1} "
                 f"of an event of shape {self.event_shape}"
             )
-        if not self._cell() or not set(self._cell()) <= set(flips):
-            raise ValueError(f"Z2: cell={self.cell} must be some of flips={flips}")
+        cell = self.cell
+        if cell is not None and not (cell and set(cell) <= set(flips)):
+            raise ValueError(f"Z2: cell={cell} must be some of flips={self.flips}")
 
-    def _flips(self) -> tuple[int, ...]:
-        return (
-            tuple(range(prod(self.event_shape))) if self.flips is None else self.flips
-        )
+    def _flips(self) -> Sequence[int]:
+        return range(prod(self.event_shape)) if self.flips is None else self.flips
 
-    def _cell(self) -> tuple[int, ...]:
+    def _cell(self) -> Sequence[int]:
         return self._flips() if self.cell is None else self.cell
 
-    def _mask(self, indices: tuple[int, ...]) -> np.ndarray:
+    def _mask(self, indices: Sequence[int]) -> np.ndarray:
         mask = np.zeros(prod(self.event_shape), bool)
         mask[list(indices)] = True
         return mask.reshape(self.event_shape)

@@ -12,12 +12,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import bounded, check_fields, positive
 from sesamo_jax.core import Array, Exact, Target
 from sesamo_jax.particles import pair_distances
+from sesamo_jax.targets.lattice import lowest
 from sesamo_jax.targets.particle_system import PAIRS, ParticleSystem
 
 NEGLIGIBLE = 60.0  # an action so far above the wells has no mass in float64
 PANELS, ORDER = 1000, 12
+LARGEST_OFFSET = 1e4  # float32 has steps of 0.001 in x there
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,10 @@ class DoubleWell(ParticleSystem):
         offset: d_0.
     """
 
-    linear: float = 0.0
-    quadratic: float = -4.0
-    quartic: float = 0.9
-    offset: float = 4.0
+    linear: float = bounded(0.0)
+    quadratic: float = bounded(-4.0)
+    quartic: float = positive(0.9)
+    offset: float = positive(4.0, most=LARGEST_OFFSET)
 
     def pair_energy(self, d: Any) -> Any:
         """Return u_2 at distances d, an array of JAX or of NumPy."""
@@ -48,12 +51,12 @@ class DoubleWell(ParticleSystem):
         For two particles log Z and means are known by quadrature over the distance.
 
         Raises:
-            ValueError: for fewer than two particles, no dimension, an unknown way to
-                count pairs, a temperature, `quartic` or `offset` that is not positive,
-                or float32 at a temperature that needs float64.
+            ValueError: for a field out of its range, or float32 at a temperature that
+                needs float64.
         """
-        depth = self.quadratic**2 / (4 * self.quartic) if self.quartic > 0 else 0.0
-        self._check(name, depth, quartic=self.quartic, offset=self.offset)
+        check_fields(self, "target")
+        depth = -lowest(self.linear, self.quadratic, self.quartic)
+        self._check(name, depth, "target.linear, target.quadratic, target.quartic")
         return self._target(
             name,
             lambda y: self._pair_sum(self.pair_energy, y),

@@ -14,8 +14,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import logsumexp
 
-from sesamo_jax.core import Array, Exact, Key, Target, require_precision
+from sesamo_jax.bounds import bounded, check_fields, choice, positive, size
+from sesamo_jax.core import (
+    DTYPES,
+    MAX_LISTED_SECTORS,
+    Array,
+    Exact,
+    Key,
+    Target,
+    require_precision,
+)
 from sesamo_jax.symmetries import Cyclic
+from sesamo_jax.symmetries.cyclic import BORDERS
+
+# float32 has steps of 0.001 in x there, and in the action of modes tilted so.
+LARGEST_RADIUS, LARGEST_TILT = 1e4, 100.0
 
 
 @dataclass(frozen=True)
@@ -30,23 +43,20 @@ class GaussianMixture:
         dtype: float32 or float64.
     """
 
-    modes: int = 8
-    radius: float = 12.0
-    breaking: float = 0.0
-    borders: str = "true"
-    dtype: str = "float32"
+    modes: int = size(8, least=2, most=MAX_LISTED_SECTORS)
+    radius: float = positive(12.0, most=LARGEST_RADIUS)
+    breaking: float = bounded(0.0, -LARGEST_TILT, LARGEST_TILT)
+    borders: str = choice("true", BORDERS)
+    dtype: str = choice("float32", DTYPES)
 
     def build(self, name: str = "gmm") -> Target:
         """Return the target.
 
         Raises:
-            ValueError: for fewer than two modes or a radius that is not positive.
+            ValueError: for a field out of its range, or float64 while JAX truncates it.
         """
+        check_fields(self, "target")
         require_precision(name, self.dtype)
-        if self.modes < 2:
-            raise ValueError(f"target.modes={self.modes} must be at least 2")
-        if not self.radius > 0:
-            raise ValueError(f"target.radius={self.radius} must be positive")
         dtype = jnp.dtype(self.dtype)
         angles = 2 * np.pi * np.arange(self.modes) / self.modes
         centres = self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)

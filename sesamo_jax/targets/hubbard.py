@@ -17,11 +17,14 @@ exp(-f) is positive.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bounds import bounded, check_fields, choice, positive, size
 from sesamo_jax.core import (
+    DTYPES,
     Array,
     Exact,
     LocalMoments,
@@ -61,6 +64,10 @@ MAX_TRACED_SITES = 6
 # Up to so many slices, or N_t N_x, the matrix on space-time is the cheaper one.
 FEW_SLICES = 4
 LARGEST_SPACE_TIME = 16
+MOST_SITES, MOST_SLICES = 512, 10_000  # a sample costs N_t N_x^3 operations
+# Of U beta / N_t and kappa beta / N_t: the field and its hopping are exponents.
+LARGEST_U_TILDE, LARGEST_HOP = 1e4, 100.0
+REPULSION = "without repulsion the spin basis has no real auxiliary field"
 STEEPEST_SLICE = 5.0  # U~ above which one e^x spans too many orders of magnitude
 
 
@@ -82,21 +89,21 @@ class Hubbard:
         dtype: float64; the determinant of a float32 matrix is refused.
     """
 
-    u: float = 18.0
-    beta: float = 1.0
-    kappa: float = 1.0
-    lattice: str = "chain"
-    extents: tuple[int, ...] = (2,)
+    u: float = positive(18.0, why=REPULSION)
+    beta: float = positive(1.0)
+    kappa: float = bounded(1.0)
+    lattice: str = choice("chain", (*LATTICES, "graph"))
+    extents: tuple[int, ...] = size((2,))
     periodic: bool = True
-    edges: tuple[tuple[int, int], ...] = ()
-    time_slices: int = 1
-    dtype: str = "float64"
+    edges: tuple[tuple[int, int], ...] = size((), least=0)
+    time_slices: int = size(1, most=MOST_SLICES)
+    dtype: str = choice("float64", DTYPES)
 
     @property
     def sites(self) -> int:
         """Number of lattice sites N_x."""
         cell = 2 if self.lattice == "honeycomb" else 1
-        return cell * int(np.prod(self.extents))
+        return cell * prod(self.extents)
 
     @property
     def u_tilde(self) -> float:
@@ -212,24 +219,11 @@ class Hubbard:
         return sublattices(self.graph(), self.sites)
 
     def _check(self) -> None:
-        if not self.u > 0:
-            raise ValueError(
-                f"target.u={self.u} must be positive: without repulsion the spin basis "
-                "has no real auxiliary field"
-            )
-        if not self.beta > 0:
-            raise ValueError(f"target.beta={self.beta} must be positive")
-        if self.time_slices < 1:
-            raise ValueError(f"target.time_slices={self.time_slices} must be positive")
+        check_fields(self, "target")
         if self.dtype != "float64":
             raise ValueError(
                 f"target.dtype={self.dtype!r}: the Hubbard determinant loses its "
                 "digits below float64; leave target.dtype at float64"
-            )
-        if self.lattice not in (*LATTICES, "graph"):
-            raise ValueError(
-                f"unknown target.lattice {self.lattice!r}; known: "
-                f"{', '.join(LATTICES)}, graph"
             )
         if self.edges and self.lattice != "graph":
             raise ValueError(
@@ -241,6 +235,22 @@ class Hubbard:
                 f"target.extents={self.extents} is too small for a {self.lattice}: it "
                 f"needs at least {smallest} sites"
             )
+        if self.sites > MOST_SITES:
+            raise ValueError(
+                f"target.extents={self.extents} are {self.sites} sites, and at most "
+                f"{MOST_SITES} are within reach of determinants: choose smaller ones"
+            )
+        steepest = {
+            "u": (self.u_tilde, LARGEST_U_TILDE),
+            "kappa": (abs(self.kappa) * self.beta / self.time_slices, LARGEST_HOP),
+        }
+        for field, (value, largest) in steepest.items():
+            if value > largest:
+                raise ValueError(
+                    f"target.{field}={getattr(self, field)} times beta / N_t is "
+                    f"{value:.4g}, and at most {largest:g} can be resolved: raise "
+                    "target.time_slices or lower target.beta"
+                )
         if self.time_slices > 2 and self.signs() is None:
             raise ValueError(
                 f"target.lattice={self.lattice!r} with extents {self.extents} has a "

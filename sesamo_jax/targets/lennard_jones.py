@@ -13,8 +13,14 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
+from sesamo_jax.bounds import check_fields, choice, positive, size
 from sesamo_jax.core import Array, Exact, Target
-from sesamo_jax.targets.particle_system import ParticleSystem
+from sesamo_jax.targets.particle_system import (
+    ALONE,
+    MOST_PARTICLES,
+    PAIRS,
+    ParticleSystem,
+)
 
 CORE = 0.5  # of r_m
 
@@ -29,12 +35,12 @@ class LennardJones(ParticleSystem):
         oscillator: k of the trap.
     """
 
-    particles: int = 13
-    dimension: int = 3
-    pairs: str = "twice"
-    epsilon: float = 1.0
-    radius: float = 1.0
-    oscillator: float = 1.0
+    particles: int = size(13, least=2, most=MOST_PARTICLES, why=ALONE)
+    dimension: int = size(3, most=100)
+    pairs: str = choice("twice", PAIRS)
+    epsilon: float = positive(1.0)
+    radius: float = positive(1.0)
+    oscillator: float = positive(1.0)
 
     def pair_energy(self, d: Array) -> Array:
         """Return u_2 at distances d."""
@@ -48,17 +54,11 @@ class LennardJones(ParticleSystem):
         """Return the target, of events (N - 1, D).
 
         Raises:
-            ValueError: for fewer than two particles, no dimension, an unknown way to
-                count pairs, a temperature, `epsilon`, `radius` or `oscillator` that is
-                not positive, or float32 at a temperature that needs float64.
+            ValueError: for a field out of its range, or float32 at a temperature that
+                needs float64.
         """
-        self._check(
-            name,
-            depth=self.epsilon,
-            epsilon=self.epsilon,
-            radius=self.radius,
-            oscillator=self.oscillator,
-        )
+        check_fields(self, "target")
+        self._check(name, self.epsilon, "target.epsilon")
 
         def trap(y: Array) -> Array:
             return self.oscillator / 2 * jnp.sum(y**2)

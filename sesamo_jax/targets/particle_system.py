@@ -9,19 +9,21 @@ have the energies of the second for Lennard-Jones particles).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import Array, Exact, Target, require_precision
+from sesamo_jax.bounds import choice, positive, size
+from sesamo_jax.core import DTYPES, Array, Exact, Target, require_precision
 from sesamo_jax.particles import pair_distances
 from sesamo_jax.symmetries import Z2
 
 PAIRS = {"once": 1, "twice": 2}
-# float32 has steps of 0.001 there, too coarse for the weights of samples.
-LARGEST_FLOAT32_ACTION = 1e4
+# Numbers of that size have steps of 0.001, too coarse for the weights of samples.
+LARGEST_ACTIONS = {"float32": 1e4, "float64": 5e12}
+MOST_PARTICLES = 500  # the matrix of all pairs has N^3 / 2 numbers
+ALONE = "without the centre of mass a single particle has no coordinates"
 KNOWN_OF_ALL = "sectors by symmetry, the virial by its theorem"
 
 
@@ -37,46 +39,34 @@ class ParticleSystem:
         dtype: float32 or float64.
     """
 
-    particles: int = 4
-    dimension: int = 2
-    pairs: str = "once"
-    temperature: float = 1.0
-    dtype: str = "float32"
+    particles: int = size(4, least=2, most=MOST_PARTICLES, why=ALONE)
+    dimension: int = size(2, most=100)
+    pairs: str = choice("once", PAIRS)
+    temperature: float = positive(1.0)
+    dtype: str = choice("float32", DTYPES)
 
     @property
     def degrees(self) -> int:
         """Number of coordinates, (N - 1) D."""
         return (self.particles - 1) * self.dimension
 
-    def _check(self, name: str, depth: float, **positive: float) -> None:
-        """Raise ValueError unless the parameters describe a system.
+    def _check(self, name: str, depth: float, deep: str) -> None:
+        """Raise ValueError unless actions are ones that the floating type resolves.
 
         Args:
             name: of the target.
             depth: of the energy of a pair.
-            **positive: further fields that must be positive.
+            deep: names of the fields that make it so.
         """
         require_precision(name, self.dtype)
-        if self.particles < 2:
-            raise ValueError(
-                f"target.particles={self.particles} must be at least 2: without the "
-                "centre of mass a single particle has no coordinates"
-            )
-        if self.dimension < 1:
-            raise ValueError(f"target.dimension={self.dimension} must be at least 1")
-        if self.pairs not in PAIRS:
-            raise ValueError(
-                f"unknown target.pairs {self.pairs!r}; known: {', '.join(PAIRS)}"
-            )
-        for field, value in {"temperature": self.temperature, **positive}.items():
-            if not (value > 0 and isfinite(value)):
-                raise ValueError(f"target.{field}={value} must be positive and finite")
         count = PAIRS[self.pairs] * self.particles * (self.particles - 1) / 2
         deepest = count * depth / self.temperature
-        if self.dtype == "float32" and deepest > LARGEST_FLOAT32_ACTION:
+        if deepest > LARGEST_ACTIONS[self.dtype]:
+            finer = "use float64, or " if self.dtype == "float32" else "set "
             raise ValueError(
-                f"target.dtype='float32' is too coarse for actions as low as "
-                f"-{deepest:.2g}: use float64, or a higher target.temperature"
+                f"target.dtype={self.dtype!r} is too coarse for actions as low as "
+                f"-{deepest:.2g}: {finer}a higher target.temperature, or shallower "
+                f"pairs ({deep}) of fewer target.particles"
             )
 
     def _pair_sum(self, of_pair: Callable[[Array], Array], y: Array) -> Array:

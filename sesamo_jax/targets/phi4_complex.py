@@ -7,15 +7,17 @@ a field sqrt(2) alpha along 45 degrees: `breaking="re_plus_im"`.
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import hypot, prod
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Target
+from sesamo_jax.bounds import bounded, check_fields, choice
+from sesamo_jax.core import DTYPES, Array, Target
 from sesamo_jax.symmetries import U1, AlignedU1
 from sesamo_jax.targets.lattice import (
-    check_shape,
+    check_field,
     derived_observables,
+    extents,
     neighbour_sum,
     two_point_functions,
 )
@@ -40,39 +42,27 @@ class Phi4Complex:
         dtype: float32 or float64.
     """
 
-    shape: tuple[int, ...] = (8, 8)
-    kappa: float = 0.3
-    lam: float = 0.022
-    alpha: float = 0.0
-    breaking: str = "re"
-    space: str = "full"
-    dtype: str = "float32"
+    shape: tuple[int, ...] = extents((8, 8))
+    kappa: float = bounded(0.3)
+    lam: float = bounded(0.022, least=0)
+    alpha: float = bounded(0.0)
+    breaking: str = choice("re", BREAKINGS)
+    space: str = choice("full", SPACES)
+    dtype: str = choice("float32", DTYPES)
 
     def build(self, name: str = "phi4_complex") -> Target:
         """Return the target.
 
         Raises:
-            ValueError: for an extent below 2, an action without a lower bound, or an
-                unknown breaking term.
+            ValueError: for a field out of its range or an action without a lower bound.
         """
-        check_shape(self.shape)
-        if not self.lam > 0:
-            raise ValueError(
-                f"target.lam={self.lam} leaves the action without a lower bound: "
-                "it must be positive"
-            )
-        if self.breaking not in BREAKINGS:
-            raise ValueError(
-                f"unknown target.breaking {self.breaking!r}; "
-                f"known: {', '.join(BREAKINGS)}"
-            )
-        if self.space not in SPACES:
-            raise ValueError(
-                f"unknown target.space {self.space!r}; known: {', '.join(SPACES)}"
-            )
+        check_fields(self, "target")
         aligned = self.space == "aligned"
         direction = (1.0, 0.0) if self.breaking == "re" else (1.0, 1.0)
         dimensions, sites = len(self.shape), prod(self.shape)
+        constant = 1 - 2 * self.lam - 2 * abs(self.kappa) * dimensions
+        linear = self.alpha * hypot(*direction)
+        check_field(self.shape, self.dtype, linear, constant, self.lam)
 
         def action(x: Array) -> Array:
             square = jnp.sum(x**2, axis=-1)

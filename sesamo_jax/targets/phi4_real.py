@@ -12,11 +12,13 @@ from functools import partial
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Target
+from sesamo_jax.bounds import bounded, check_fields, choice
+from sesamo_jax.core import DTYPES, Array, Target
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.lattice import (
-    check_shape,
+    check_field,
     derived_observables,
+    extents,
     neighbour_sum,
     two_point_functions,
 )
@@ -35,29 +37,25 @@ class Phi4Real:
         dtype: float32 or float64.
     """
 
-    shape: tuple[int, ...] = (16, 8)
-    kappa: float = 0.3
-    lam: float = 0.022
-    alpha: float = 0.0
-    mass2: float | None = None
-    dtype: str = "float32"
+    shape: tuple[int, ...] = extents((16, 8))
+    kappa: float = bounded(0.3)
+    lam: float = bounded(0.022, least=0)
+    alpha: float = bounded(0.0)
+    mass2: float | None = bounded(None)
+    dtype: str = choice("float32", DTYPES)
 
     def build(self, name: str = "phi4_real") -> Target:
         """Return the target.
 
         Raises:
-            ValueError: for an extent below 2 or an action without a lower bound.
+            ValueError: for a field out of its range or an action without a lower bound.
         """
-        check_shape(self.shape)
+        check_fields(self, "target")
         hopping, quadratic = 2 * self.kappa, 1 - 2 * self.lam
         if self.mass2 is not None:
             hopping, quadratic = 2.0, 2 * len(self.shape) + self.mass2
-        stable_gaussian = self.lam == 0 and quadratic > abs(hopping) * len(self.shape)
-        if not self.lam > 0 and not stable_gaussian:
-            raise ValueError(
-                f"target.lam={self.lam} leaves the action without a lower bound: "
-                "it must be positive"
-            )
+        constant = quadratic - abs(hopping) * len(self.shape)
+        check_field(self.shape, self.dtype, self.alpha, constant, self.lam)
 
         def action(x: Array) -> Array:
             square = x**2
