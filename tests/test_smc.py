@@ -86,9 +86,6 @@ def test_observables_of_phi4_are_those_of_hmc(key):
         assert np.all(deviation < SIGMAS * error), name
     assert set(expected) - set(out) == set()
     assert set(out) - set(expected) == {"temperatures"}
-    # Every proposal of HMC takes leapfrog steps, each one gradient.
-    trajectories = 100 + 8 * (100 + 300)
-    assert chains.gradient_calls == chains.energy_calls == 20 * trajectories
 
 
 def test_what_is_counted_and_returned(key):

@@ -18,7 +18,8 @@ from sesamo_jax.core import Array, Key, Target
 from sesamo_jax.reference.config import SMCConfig
 
 # Spread of a trajectory's step size around the tuned one. Trajectories of one length
-# could return to where they began, a whole period later.
+# could return to where they began, a whole period later. Numbers of steps as random as
+# those of `hmc` could be too small for all particles of a temperature's one trajectory.
 JITTER = 0.2
 
 
