@@ -60,13 +60,13 @@ class WorldlinesConfig:
     Attributes:
         sweeps: turns that every bond has to exchange its moments.
         blocks: of time slices, at most, at whose borders that can happen.
-        guesses: worldlines of which the density of a sample is a mean, in training;
-            reports take four times as many.
+        guesses: worldlines of which the density of a sample is a mean, wherever one is
+            drawn; None takes as many as `worldlines.guesses.enough` for the couplings.
     """
 
     sweeps: int = 2
     blocks: int = 50
-    guesses: int = 4
+    guesses: int | None = None
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ def check_numbers(config: Config) -> None:
         "evaluation.largest_error": evaluation.largest_error,
         "worldlines.sweeps": config.worldlines.sweeps,
         "worldlines.blocks": config.worldlines.blocks,
-        "worldlines.guesses": config.worldlines.guesses,
         "vmonf.components": config.vmonf.components,
         "vmonf.width": config.vmonf.width,
         "hmc.chains": config.hmc.chains,
@@ -62,6 +61,8 @@ def check_numbers(config: Config) -> None:
         "smc.particles": config.smc.particles,
         "smc.leapfrog_steps": config.smc.leapfrog_steps,
     }
+    if config.worldlines.guesses is not None:
+        positive["worldlines.guesses"] = config.worldlines.guesses
     if config.base.variance is not None:
         positive["base.variance"] = config.base.variance
     if config.smc.variance is not None:

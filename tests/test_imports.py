@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "symmetry_checks": {"config", "core", "modulation"},
     "validation": {
         *("config", "core", "data_checks", "flows", "modulation", "symmetry_checks"),
-        "value_checks",
+        *("value_checks", "worldlines"),
     },
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "devices", "modulation"},
