@@ -46,7 +46,6 @@ BRIEF_FLOW = {
 }
 # Started, but not moved.
 UNTRAINED = {"training.steps": 1, "training.learning_rate": 1e-6}
-MORE_GUESSES = {"worldlines.guesses": 8}
 RUNS: dict[str, Entry] = {}
 
 
@@ -86,10 +85,10 @@ for u in COUPLINGS:
     add(f"coupling_{u}_flow", space, BRIEF_FLOW)
 
 # The honeycomb lattice of 18 sites, and its frontier.
-add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, MORE_GUESSES, seeds=3)
+add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, seeds=3)
 space = HONEYCOMB | {"target.time_slices": 100}
-add("honeycomb_100", space, LARGE, MORE_GUESSES)
-add("honeycomb_100_untrained", space, LARGE, MORE_GUESSES, UNTRAINED)
+add("honeycomb_100", space, LARGE)
+add("honeycomb_100_untrained", space, LARGE, UNTRAINED)
 few = {"hmc.chains": 16, "hmc.samples": 200, "hmc.warmup": 200}
 add("honeycomb_100_hmc_one", space, HMC, ONE_START, few)
 for name, change in (

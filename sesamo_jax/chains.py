@@ -1,7 +1,7 @@
 """Reports of Markov chains and of populations, in the form of `evaluate.report`."""
 
 from collections.abc import Sequence
-from math import sqrt
+from math import nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,15 @@ from sesamo_jax.reference.autocorrelation import ChainEstimate, gamma_method
 from sesamo_jax.reference.hmc import Chains
 from sesamo_jax.reference.smc import Populations
 
+LARGEST_SHARE = 0.75  # of the weight, for one population beside others that count
+
 
 def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     """Return the estimates of one seed under the names of `metrics.json`.
 
     Observables carry `tau_int`, in stored samples; sector shares are those of the
     chains, with errors that count every sample of a chain as its autocorrelation says.
+    The error of what no chain ever changes is None: how often it would is not known.
     """
     out = _common(chains)
     values = {k: np.asarray(v, np.float64) for k, v in chains.observables.items()}
@@ -55,16 +58,19 @@ def population_report(populations: Populations, target: Target) -> dict[str, Any
 
     A population counts as one sample, its average over particles as the value and its
     estimate of Z as the weight. Resampled particles are not independent; populations
-    are, and all errors are the spread between them, propagated linearly. Where the
-    estimates of Z differ by factors, it takes more particles to trust mean and error.
+    are, and all errors are the spread between them, propagated linearly. An error is
+    None where all populations have one and the same value, and where one of them has
+    nearly all the weight: then it takes more particles.
     """
     log_w, count = populations.log_z, len(populations.log_z)
     # Deviations are from a mean of the same populations.
-    unbiased = sqrt(count / (count - 1))
+    alone = not estimators.max_weight_share(log_w) <= LARGEST_SHARE
+    unbiased = nan if alone else sqrt(count / (count - 1))
 
     def across(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         means, errors = estimators.reweighted_array(values, log_w)
-        return means, errors * unbiased
+        differ = np.ptp(values, axis=0) > 0
+        return means, np.where(differ, errors * unbiased, nan)
 
     out = _common(populations)
     log_z = estimators.log_z(log_w)
@@ -81,7 +87,7 @@ def population_report(populations: Populations, target: Target) -> dict[str, Any
     for name, (inputs, function) in target.derived.items():
         needed = {key: averages[key] for key in inputs}
         mean, error = estimators.derived(function, needed, log_w)
-        out["observables"][name] = _entry(Estimate(mean, error * unbiased))
+        out["observables"][name] = _entry(Estimate(mean, error * unbiased or nan))
     counts = _counts(populations.sectors, target)
     shares = None
     if counts is not None:

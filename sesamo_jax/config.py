@@ -70,13 +70,13 @@ class WorldlinesConfig:
     Attributes:
         sweeps: turns that every bond has to exchange its moments.
         blocks: of time slices, at most, at whose borders that can happen.
-        guesses: worldlines of which the density of a sample is a mean, in training;
-            reports take four times as many.
+        guesses: worldlines of which the density of a sample is a mean, wherever one is
+            drawn; None takes as many as `worldlines.guesses.enough` for the couplings.
     """
 
     sweeps: int = size(2, most=1000)
     blocks: int = size(50)
-    guesses: int = size(4)
+    guesses: int | None = size(None)
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,7 @@ def _independence_report(draws: Draws) -> dict[str, Any]:
         return out
     out["imh_acceptance"] = number(chain.acceptance)
     series = known[name][chain.indices]
-    if np.ptp(series) > 0:  # a chain that never moves takes longer than can be seen
-        out["imh_tau_int"] = gamma_method(series[None]).tau_int
+    out["imh_tau_int"] = number(gamma_method(series[None]).tau_int)
     return out
 
 

@@ -16,18 +16,18 @@ from sesamo_jax.draws import build_draw
 from sesamo_jax.evaluate import report
 from sesamo_jax.monitor import progress_bar
 from sesamo_jax.optim import nonfinite_steps
-from sesamo_jax.reference.hmc import run_hmc
-from sesamo_jax.reference.smc import run_smc
+from sesamo_jax.reference.hmc import build_hmc
+from sesamo_jax.reference.smc import build_smc
 from sesamo_jax.results import peak_memory_bytes
 from sesamo_jax.summary import aggregate
 from sesamo_jax.train import FitResult
 
 GRID_POINTS = 201
-# How to run a method of `REFERENCES`, with the section of the configuration that has
+# How to build a method of `REFERENCES`, with the section of the configuration that has
 # its name, and how to report on it.
 SAMPLERS: dict[str, tuple[Callable, Callable]] = {
-    "hmc": (run_hmc, chain_report),
-    "smc": (run_smc, population_report),
+    "hmc": (build_hmc, chain_report),
+    "smc": (build_smc, population_report),
 }
 
 
@@ -79,10 +79,11 @@ def sample_reference(
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Sample without a model for every seed; return metrics and samples of all."""
     method = run.config.method
-    sample, describe = SAMPLERS[method]
+    build, describe = SAMPLERS[method]
+    sample = build(target, getattr(run.config, method))
     entries, x = [], []
     for seed in range(run.seed, run.seed + run.seeds):
-        drawn = sample(target, getattr(run.config, method), _evaluation_key(seed))
+        drawn = sample(_evaluation_key(seed))
         flat = drawn.x.reshape(-1, *target.event_shape)
         entry = {
             "seed": seed,

@@ -77,7 +77,7 @@ def _images(config: Config, target: Target) -> tuple[int, int]:
     At the least, in training and in reports alike.
     """
     if config.method == "worldlines":
-        return 1, int(config.worldlines.guesses)
+        return 1, config.worldlines.guesses or 1  # `complete` has chosen
     if config.method == "vmonf":
         return int(config.vmonf.components), int(config.vmonf.components)
     order = None if target.symmetry is None else target.symmetry.order

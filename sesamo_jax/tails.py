@@ -8,7 +8,7 @@ from it, is as much too small as the values that it has missed are large.
 import numpy as np
 
 LARGEST_SHAPE = 0.5
-FEWEST_EXCESSES = 5
+FEWEST_EXCESSES = 20  # with fewer, Gaussian samples often seem to have a heavy tail
 # Of a sum of squares: what lies beyond the threshold matters from this share on.
 LEAST_SHARE = 0.05
 
@@ -27,7 +27,7 @@ def pareto_shape(values: np.ndarray) -> float:
         values: (n,), finite.
 
     Returns:
-        NaN for fewer than 25 values, or where the largest are all the same; inf where
+        NaN for fewer than 100 values, or where the largest are all the same; inf where
         too few of them differ from the others to tell.
     """
     values = np.asarray(values, np.float64)

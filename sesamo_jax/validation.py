@@ -15,6 +15,7 @@ from sesamo_jax.symmetry_checks import (
     check_unlisted,
     check_whole_space,
 )
+from sesamo_jax.worldlines.guesses import enough
 
 
 def complete(config: Config, target: Target) -> Config:
@@ -213,4 +214,9 @@ def _complete_worldlines(config: Config, target: Target) -> Config:
     training = replace(
         training, objective="forward_kl", gradient="total", density="cell"
     )
-    return replace(config, training=training, density="augmented")
+    worldlines = config.worldlines
+    if worldlines.guesses is None:
+        worldlines = replace(worldlines, guesses=enough(target.moments))
+    return replace(
+        config, training=training, worldlines=worldlines, density="augmented"
+    )

@@ -1,14 +1,17 @@
-"""HMC chains that start far from where the target has its mass."""
+"""HMC: far starts, resonances of free fields, and what is counted."""
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tolerances import SIGMAS
 
 from sesamo_jax.core import Target
+from sesamo_jax.reference.autocorrelation import gamma_method
 from sesamo_jax.reference.config import HMCConfig
-from sesamo_jax.reference.hmc import run_hmc
+from sesamo_jax.reference.hmc import build_hmc, run_hmc
 from sesamo_jax.targets import build_target
 
 
@@ -54,3 +57,84 @@ def test_chains_from_one_start_stay_in_its_sector(key):
     one = run_hmc(target, replace(config, one_start=True), key)
     assert len(np.unique(one.sectors)) == 1
     assert len(np.unique(one.x[:, -1], axis=0)) == 8
+
+
+def free_field(precision):
+    """Return the target exp(-x.A x / 2) and the exact means of its observables."""
+    a = np.asarray(precision, np.float64)
+    size = len(a)
+    variance = np.linalg.inv(a).sum() / size**2  # of the mean field
+    matrix = jnp.asarray(a)
+
+    def action(x):
+        return x @ matrix @ x / 2
+
+    target = Target(
+        name="free",
+        event_shape=(size,),
+        action=action,
+        dtype=jnp.float64,
+        observables={
+            "action_density": lambda x: action(x) / size,
+            "abs_mean": lambda x: jnp.abs(jnp.mean(x)),
+        },
+    )
+    exact = {"action_density": 0.5, "abs_mean": np.sqrt(2 * variance / np.pi)}
+    return target, exact
+
+
+def periodic(shape, mass2):
+    """Return minus the lattice Laplacian plus m^2, one mass for each site."""
+    size = int(np.prod(shape))
+    sites, one = np.arange(size).reshape(shape), np.eye(size)
+    a = np.diag(np.broadcast_to(mass2, size) + 2.0 * len(shape))
+    for axis in range(len(shape)):
+        hop = one[np.roll(sites, 1, axis).ravel()]
+        a -= hop + hop.T
+    return a
+
+
+FREE_FIELDS = {
+    "4x4": periodic((4, 4), 0.5),
+    "2x8 of unequal masses": periodic((2, 8), np.linspace(0.2, 6.0, 16)),
+    "one component": [[0.6]],
+}
+
+
+@pytest.mark.parametrize("name", FREE_FIELDS)
+def test_free_fields_do_not_resonate(name):
+    """Pulls of 100 short runs have variance 1; no key has a long autocorrelation.
+
+    With trajectories of one length some keys have a tau_int of 50 to 200.
+    """
+    target, exact = free_field(FREE_FIELDS[name])
+    config = HMCConfig(chains=8, warmup=100, samples=200, leapfrog_steps=8)
+    run = build_hmc(target, config)
+    runs = [run(jax.random.key(seed)).observables for seed in range(100)]
+    for observable, value in exact.items():
+        estimates = np.array([gamma_method(found[observable]) for found in runs])
+        means, errors, taus = estimates.T
+        pulls = np.mean(((means - value) / errors) ** 2)
+        assert abs(pulls - 1) < SIGMAS * np.sqrt(2 / len(runs)), observable
+        assert taus.max() < 8, observable
+
+
+def test_every_evaluation_of_the_action_is_counted(key):
+    calls = []
+
+    def action(x):
+        jax.debug.callback(lambda _: calls.append(1), x[0])
+        return jnp.sum(x**4) / 4
+
+    target = Target("quartic", (2,), action, dtype=jnp.float64)
+    config = HMCConfig(chains=3, warmup=20, samples=4, thinning=2, leapfrog_steps=5)
+    run = build_hmc(target, config)
+    chains = run(key)
+    jax.effects_barrier()
+    assert chains.x.shape == (3, 4, 2)
+    assert chains.gradient_calls == chains.energy_calls == len(calls)
+    mean = 5 * (20 + 3 * (20 + 4 * 2))
+    assert 0.7 * mean < chains.gradient_calls < 1.3 * mean
+    again = run(key)
+    np.testing.assert_array_equal(again.x, chains.x)
+    assert not np.any(again.x[0] == again.x[1])

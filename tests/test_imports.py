@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "symmetry_checks": {"config", "core", "modulation"},
     "validation": {
         *("bounds", "config", "core", "data_checks", "flows", "modulation"),
-        *("size_checks", "symmetry_checks"),
+        *("size_checks", "symmetry_checks", "worldlines"),
     },
     "bases": {"core", "lattice", "numerics", "config"},
     "worldlines": {"core", "config", "devices", "modulation"},

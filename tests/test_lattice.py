@@ -136,33 +136,6 @@ def test_checkerboard_needs_even_extents():
         CheckerboardConfig().build((4, 5), jnp.float32)
 
 
-def test_gamma_method_on_an_autoregressive_chain():
-    """AR(1) with coefficient a has tau_int = (1 + a) / (2 (1 - a)) and known error."""
-    rng = np.random.default_rng(5)
-    a, chains, samples, repeats = 0.7, 4, 2000, 60
-    exact_tau = (1 + a) / (2 * (1 - a))
-    exact_error = np.sqrt(2 * exact_tau / (1 - a**2) / (chains * samples))
-    pulls, taus = [], []
-    for _ in range(repeats):
-        x = np.empty((chains, samples))
-        x[:, 0] = rng.normal(size=chains) / np.sqrt(1 - a**2)
-        for t in range(1, samples):
-            x[:, t] = a * x[:, t - 1] + rng.normal(size=chains)
-        estimate = gamma_method(x)
-        pulls.append(estimate.mean / estimate.error)
-        taus.append(estimate.tau_int)
-        assert estimate.error == pytest.approx(exact_error, rel=0.35)
-    assert np.mean(taus) == pytest.approx(exact_tau, rel=0.06)
-    assert np.std(pulls) == pytest.approx(1, abs=5 / np.sqrt(2 * repeats))
-
-
-def test_gamma_method_of_independent_samples_and_constants():
-    x = np.random.default_rng(0).normal(size=(3, 5000))
-    estimate = gamma_method(x)
-    assert estimate.error == pytest.approx(1 / np.sqrt(x.size), rel=0.1)
-    assert gamma_method(np.full((2, 10), 4.0)) == (4.0, 0.0, 0.5)
-
-
 def test_hmc_samples_a_skewed_well_like_quadrature(key):
     def action(x):
         return jnp.sum(0.3 * x**4 - 0.5 * x**2 + 0.4 * x) + 0.2 * x[0] * x[1]

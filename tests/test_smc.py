@@ -86,9 +86,6 @@ def test_observables_of_phi4_are_those_of_hmc(key):
         assert np.all(deviation < SIGMAS * error), name
     assert set(expected) - set(out) == set()
     assert set(out) - set(expected) == {"temperatures"}
-    # Every proposal of HMC takes leapfrog steps, each one gradient.
-    trajectories = 100 + 8 * (100 + 300)
-    assert chains.gradient_calls == chains.energy_calls == 20 * trajectories
 
 
 def test_what_is_counted_and_returned(key):
@@ -188,9 +185,9 @@ def test_a_run_leaves_the_same_files_as_hmc(tmp_path):
     settings = {
         "method": "smc",
         "target.shape": "4,4",
-        "smc.particles": 50,
+        "smc.particles": 300,
         "smc.populations": 3,
-        "smc.leapfrog_steps": 2,
+        "smc.leapfrog_steps": 8,
         "evaluation.keep": 60,
     }
     run = resolve("phi4_real", "smoke", settings, seed=3, seeds=2)
@@ -198,7 +195,7 @@ def test_a_run_leaves_the_same_files_as_hmc(tmp_path):
     assert [entry["seed"] for entry in metrics["seeds"]] == [3, 4]
     assert (metrics["method"], metrics["density"]) == ("smc", None)
     for entry in metrics["seeds"]:
-        assert entry["samples_drawn"] == 150
+        assert entry["samples_drawn"] == 900
         assert entry["log_z_error"] > 0
         assert entry["observables"]["phi2"]["error"] > 0
     assert metrics["peak_memory_bytes"] > 2**26

@@ -1,5 +1,6 @@
 """The worldline sampler: normalised laws, unbiased weights, training, refusals."""
 
+from dataclasses import replace
 from itertools import product
 
 import jax
@@ -14,6 +15,8 @@ from sesamo_jax.model import build_model
 from sesamo_jax.settings import resolve
 from sesamo_jax.targets.hubbard import Hubbard
 from sesamo_jax.train import fit
+from sesamo_jax.validation import complete
+from sesamo_jax.worldlines.assemble import log_mean
 from sesamo_jax.worldlines.events import factors
 from sesamo_jax.worldlines.law import Worldline, WorldlineLaw
 
@@ -59,7 +62,9 @@ def test_guesses_add_up_to_one_and_are_drawn_as_they_say(name, rng, key):
     assert r.sum() == pytest.approx(1, abs=F64)
     assert np.sum(r > 1e-6) > 10
     guess = jax.jit(jax.vmap(lambda k: law.apply(params, k, x, method="guess")))
-    drawn_q, drawn_r = guess(jax.random.split(key, 20_000))
+    u, drawn_q, drawn_r = guess(jax.random.split(key, 20_000))
+    for drawn, again in zip((drawn_q, drawn_r), joint(u), strict=True):
+        np.testing.assert_allclose(drawn, again, atol=F64)
     possible = r > 0
     entropy = -r[possible] @ np.asarray(log_r)[possible]
     assert_mean(-drawn_r, entropy)
@@ -91,11 +96,21 @@ def test_worldlines_are_drawn_as_their_density_says(rng, key):
     assert_counts(np.bincount(found, minlength=len(table)), q)
 
 
+TRIANGLE = {"lattice": "graph", "edges": ((0, 1), (1, 2), (0, 2))}
 CASES = {
     "ring": Hubbard(u=9.0, lattice="ring", extents=(4,), time_slices=8),
     "chain": Hubbard(u=12.0, beta=1.5, extents=(3,), time_slices=6),
     "uneven blocks": Hubbard(u=8.0, extents=(2,), time_slices=13),
     "one slice": Hubbard(u=6.0, extents=(3,), time_slices=1),
+    "negative hopping": Hubbard(u=7.0, kappa=-0.8, extents=(3,), time_slices=5),
+    "a triangle, negative hopping": Hubbard(
+        u=8.0, kappa=-0.7, extents=(3,), time_slices=2, **TRIANGLE
+    ),
+    "no hopping": Hubbard(u=5.0, beta=1.3, kappa=0.0, extents=(2,), time_slices=3),
+    "no edges": Hubbard(u=4.0, beta=0.7, lattice="graph", extents=(3,), time_slices=2),
+    "a site apart": Hubbard(
+        u=9.0, lattice="graph", extents=(4,), edges=((0, 1), (1, 3)), time_slices=4
+    ),
 }
 
 
@@ -104,16 +119,19 @@ def test_weights_are_unbiased(name, rng, key):
     """log Z and observables are those of the exact trace, at perturbed parameters."""
     config = CASES[name]
     target = config.build()
-    blocks = {"worldlines.blocks": 9}
-    config = resolve("hubbard", settings={"method": "worldlines", **blocks}).config
+    settings = {"worldlines.blocks": 9, "worldlines.guesses": 8}
+    config = resolve("hubbard", settings={"method": "worldlines", **settings}).config
     model = build_model(target, config)
     params = model.init(jax.random.key(0))
+    leaves = jax.tree.leaves(params)
+    assert all(leaf.size for leaf in leaves)  # files cannot hold empty ones
+    assert all(np.all(np.isfinite(leaf)) for leaf in leaves)
     noise = random_params(lambda: params, rng, 0.1)
     params = jax.tree.map(jnp.add, params, noise)
 
     @jax.jit
     def draw(key):
-        samples = model.accurate.sample(params, key, 10_000)
+        samples = model.sample(params, key, 10_000)
         log_w = -jax.vmap(target.action)(samples.x) - samples.log_q
         return log_w, jax.vmap(target.measure)(samples.x)
 
@@ -121,7 +139,7 @@ def test_weights_are_unbiased(name, rng, key):
     weights = np.exp(np.asarray(log_w) - target.exact.log_z)
     assert_mean(weights, 1.0)
     assert weights.std() < 1
-    for quantity in ("energy", "staggered_structure_factor"):
+    for quantity in target.exact.observables:
         deviation = np.asarray(values[quantity]) - target.exact.observables[quantity]
         assert_mean(weights * deviation, 0.0)
 
@@ -166,6 +184,50 @@ def test_training_brings_worldlines_closer_and_agrees_with_the_trace():
     for name, value in target.exact.observables.items():
         found = after["observables"][name]
         assert abs(found["mean"] - value) < 5 * found["error"]
+
+
+def test_a_drawn_gradient_is_that_of_the_log_mean(rng, key):
+    """Terms t_k = z_k sin(a k) + b / (k + 1), differentiated in a and b."""
+    z, count = jnp.asarray(rng.normal(size=5)), jnp.arange(5)
+    at = jnp.array([0.7, -1.2])
+
+    def term(p, k):
+        return z[k] * jnp.sin(p[0] * k) + p[1] / (k + 1)
+
+    def exact(p):
+        return jax.nn.logsumexp(term(p, count)) - np.log(5)
+
+    def drawn(p, key):
+        return log_mean(key, term(at, count), lambda k: term(p, k) + 3.0)
+
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(drawn), (None, 0)))(
+        at, jax.random.split(key, 5000)
+    )
+    np.testing.assert_allclose(values, exact(at), atol=F64)
+    assert_mean(slopes, jax.grad(exact)(at))
+
+
+GUESSES = {
+    "strong coupling": (Hubbard(u=18.0, extents=(2,), time_slices=8), 16),
+    "many bonds": (
+        Hubbard(u=18.0, lattice="honeycomb", extents=(3, 3), time_slices=10),
+        32,
+    ),
+    "low temperature": (Hubbard(u=4.0, beta=4.0, kappa=-1.0, time_slices=20), 64),
+    "no hopping": (Hubbard(u=4.0, kappa=0.0, time_slices=2), 16),
+    "no edges": (Hubbard(u=1.0, lattice="graph", extents=(3,), time_slices=2), 16),
+}
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_guesses_grow_with_the_exchanges_to_expect(name):
+    target, number = GUESSES[name][0].build(), GUESSES[name][1]
+    config = resolve("hubbard", settings={"method": "worldlines"}).config
+    assert config.worldlines.guesses is None
+    assert complete(config, target).worldlines.guesses == number
+    given = replace(config, worldlines=replace(config.worldlines, guesses=3))
+    assert complete(given, target).worldlines.guesses == 3
+    assert build_model(target, config).accurate is None  # reports draw the same
 
 
 REFUSALS = {

@@ -14,7 +14,7 @@ class HMCConfig:
         warmup: steps that tune step size and masses, and again as many to equilibrate.
         samples: stored per chain.
         thinning: trajectories between stored samples.
-        leapfrog_steps: per trajectory.
+        leapfrog_steps: per trajectory, on average; their number is random.
         acceptance: what the step size is tuned for.
         one_start: start all chains from one equilibrated configuration, to see whether
             they find the other sectors.

@@ -7,6 +7,7 @@ steps in t of their mean weights estimates Z (Del Moral, Doucet, Jasra, 2006).
 
 import time
 from collections.abc import Callable
+from functools import partial
 from math import exp, log, pi, prod, sqrt
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ from sesamo_jax.core import Array, Key, Target
 from sesamo_jax.reference.config import SMCConfig
 
 # Spread of a trajectory's step size around the tuned one. Trajectories of one length
-# could return to where they began, a whole period later.
+# could return to where they began, a whole period later. Numbers of steps as random as
+# those of `hmc` could be too small for all particles of a temperature's one trajectory.
 JITTER = 0.2
 
 
@@ -55,7 +57,14 @@ class Populations(NamedTuple):
 
 
 def run_smc(target: Target, config: SMCConfig, key: Key) -> Populations:
-    """Run independent populations of particles from a Gaussian to the target.
+    """Run SMC once; see `build_smc`."""
+    return build_smc(target, config)(key)
+
+
+def build_smc(target: Target, config: SMCConfig) -> Callable[[Key], Populations]:
+    """Return `key -> Populations`; its programs compile once for all keys.
+
+    Independent populations of particles go from a Gaussian to the target.
 
     Every temperature resamples systematically, moves each particle along one HMC
     trajectory and weighs it for the next step in t. A pilot population finds the
@@ -68,12 +77,24 @@ def run_smc(target: Target, config: SMCConfig, key: Key) -> Populations:
     whatever the target's type.
 
     Raises:
-        ValueError: if the action is not finite where the particles start.
+        ValueError: by the function returned, if the action is not finite where the
+            particles start.
     """
+    variance = target.prior_variance if config.variance is None else config.variance
+    programs = _programs(target, config, variance)
+    return partial(_run, target, config, variance, programs)
+
+
+def _run(
+    target: Target,
+    config: SMCConfig,
+    variance: float,
+    programs: tuple[Callable, Callable, Callable, Callable],
+    key: Key,
+) -> Populations:
     begin = time.perf_counter()
     size, dtype = prod(target.event_shape), np.dtype(target.dtype).type
-    variance = target.prior_variance if config.variance is None else config.variance
-    start, next_temperature, advance, measure = _programs(target, config, variance)
+    start, next_temperature, advance, measure = programs
     pilot_key, run_key = jax.random.split(key)
 
     # The pilot compiles every program, so it measures, too.

@@ -1,5 +1,6 @@
 """The worldline law as the pure functions of `core.Model`."""
 
+from collections.abc import Callable
 from math import log
 from typing import Any
 
@@ -11,7 +12,21 @@ from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.devices import over_batch
 from sesamo_jax.worldlines.law import WorldlineLaw
 
-REPORT_FACTOR = 4  # more guesses in reports than in training
+
+def log_mean(key: Key, terms: Array, one: Callable[[Array], Array]) -> Array:
+    """Return log mean exp(terms), with an unbiased estimate of its gradient.
+
+    The gradient is the mean of those of the terms, weighted by their shares; here that
+    of one term, drawn with these shares, stands for it at the price of one.
+
+    Args:
+        key: for the draw.
+        terms: values without gradients, (n,).
+        one: from an index to its term, up to a constant, with the gradient.
+    """
+    picked = one(jax.random.categorical(key, terms))
+    value = jax.nn.logsumexp(terms) - log(len(terms))
+    return value + picked - jax.lax.stop_gradient(picked)
 
 
 def build_worldlines(target: Target, config: Config) -> Model:
@@ -19,15 +34,16 @@ def build_worldlines(target: Target, config: Config) -> Model:
 
     Its log_q estimates log q(x) without bias of 1 / q(x): from the mean of
     q(x, u) / r(u | x) over the u that x was drawn around and further guesses (Sobolev
-    and Vetrov 2019). Its gradient is that of log q at fixed x and guesses, for the
-    objective `forward_kl`.
+    and Vetrov 2019), the same number of them in training and in reports. Its gradient,
+    for the objective `forward_kl`, estimates that of log q at fixed x and guesses.
 
     Args:
         target: with `moments`.
         config: section `worldlines`.
     """
     assert target.moments is not None  # `complete` has refused others
-    settings = config.worldlines
+    settings, guesses = config.worldlines, config.worldlines.guesses
+    assert guesses is not None  # `complete` has chosen
     slices, sites = target.event_shape
     law = WorldlineLaw(target.moments, slices, sites, settings.sweeps, settings.blocks)
 
@@ -38,34 +54,35 @@ def build_worldlines(target: Target, config: Config) -> Model:
     def init(key: Key) -> Params:
         return {"worldlines": law.init(key, key, method="draw")}
 
-    def assemble(guesses: int) -> Model:
-        def draw(params: Params, key: Key) -> Samples:
-            fixed = jax.lax.stop_gradient(params)
-            draw_key, guess_key = jax.random.split(key)
-            x, own = apply(fixed, draw_key, method="draw")
+    def draw(params: Params, key: Key) -> Samples:
+        fixed = jax.lax.stop_gradient(params)
+        draw_key, guess_key, pick_key = jax.random.split(key, 3)
+        x, own = apply(fixed, draw_key, method="draw")
 
-            def guess(key: Key) -> tuple[Array, Array]:
-                return apply(params, key, x, method="guess")
+        def guess(key: Key) -> tuple[Any, Array, Array]:
+            return apply(fixed, key, x, method="guess")
 
-            others = jax.vmap(guess)(jax.random.split(guess_key, guesses - 1))
-            joint = apply(params, x, own, method="log_joint")
-            every = jax.tree.map(lambda a, b: jnp.append(b, a), joint, others)
-            ratios = every[0] - jax.lax.stop_gradient(every[1])
-            log_q = jax.nn.logsumexp(ratios) - log(guesses)
-            return Samples(x, log_q, x, own.signs, jnp.zeros((), x.dtype))
-
-        def sample(params: Params, key: Key, n: int) -> Samples:
-            return over_batch(draw, (None, 0))(params, jax.random.split(key, n))
-
-        return Model(
-            init=init,
-            sample=sample,
-            images=None,
-            flow_log_prob=None,
-            log_prob=None,
-            margins=lambda y: jnp.zeros((len(y), 0), y.dtype),
+        guessed = jax.vmap(guess)(jax.random.split(guess_key, guesses - 1))
+        first = own, *apply(fixed, x, own, method="log_joint")
+        every, log_joint, log_guess = jax.tree.map(
+            lambda a, b: jnp.concatenate([a[None], b]), first, guessed
         )
 
-    return assemble(settings.guesses)._replace(
-        accurate=assemble(REPORT_FACTOR * settings.guesses)
+        def differentiable(index: Array) -> Array:
+            one = jax.tree.map(lambda leaf: leaf[index], every)
+            return apply(params, x, one, method="log_joint")[0]
+
+        log_q = log_mean(pick_key, log_joint - log_guess, differentiable)
+        return Samples(x, log_q, x, own.signs, jnp.zeros((), x.dtype))
+
+    def sample(params: Params, key: Key, n: int) -> Samples:
+        return over_batch(draw, (None, 0))(params, jax.random.split(key, n))
+
+    return Model(
+        init=init,
+        sample=sample,
+        images=None,
+        flow_log_prob=None,
+        log_prob=None,
+        margins=lambda y: jnp.zeros((len(y), 0), y.dtype),
     )

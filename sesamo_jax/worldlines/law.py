@@ -29,6 +29,7 @@ from sesamo_jax.worldlines.events import (
     log_probability,
 )
 from sesamo_jax.worldlines.pair_classes import pair_classes
+from sesamo_jax.worldlines.strong_coupling import second_order
 
 
 class Worldline(NamedTuple):
@@ -94,29 +95,31 @@ class WorldlineLaw(nn.Module):
         self.blocks = min(self.most_blocks, self.slices)
         self.block_of = np.arange(self.slices) * self.blocks // self.slices
         self.width = np.bincount(self.block_of)[:, None]
-        neighbours = np.zeros((len(edges), 2, self.sites))
-        for bond, ends in enumerate(edges):
+        # Within one block, or where nothing hops, nothing can happen.
+        bonds = edges if self.blocks > 1 and kappa else ()
+        neighbours = np.zeros((len(bonds), 2, self.sites))
+        for bond, ends in enumerate(bonds):
             for end, site in enumerate(ends):
                 around = {k for edge in edges if site in edge for k in edge}
                 neighbours[bond, end, list(around - set(ends))] = 1
         self.turns = Turn(
-            bond=jnp.tile(jnp.array(edges), (self.sweeps, 1)),
+            bond=jnp.tile(jnp.array(bonds, jnp.int32).reshape(-1, 2), (self.sweeps, 1)),
             others=jnp.tile(jnp.array(neighbours), (self.sweeps, 1, 1)),
-            left=jnp.repeat(jnp.arange(self.sweeps)[::-1] * 1.0, len(edges)),
+            left=jnp.repeat(jnp.arange(self.sweeps)[::-1] * 1.0, len(bonds)),
         )
         self.allowed = allowed(self.blocks)
-        duration = 1 / self.blocks
-        self.log_amplitude = float(np.log(exchange / 2 * duration))
-        # Of the two times of an event in one and the same block, half are in order.
-        between = np.arange(self.blocks - 1) + 0.5
-        hop = np.log(2) + 2 * np.log(kappa * duration) - u * duration * between
-        hop[:1] -= np.log(2)
-        rates = np.stack([np.full_like(hop, 2 * self.log_amplitude), hop])
-        start = jnp.asarray(rates - np.log(self.sweeps))
-        self.log_rates = self.param("log_rates", lambda _: start)
-        # Bonds to further neighbours gain or lose the energy J / 2 of opposite signs.
-        energies = exchange / 2 * duration * jnp.array([1.0, 0.5])
-        self.alignment = self.param("alignment", lambda _: energies)
+        if bonds:
+            rates = second_order(u, kappa, self.blocks)
+            self.log_amplitude = rates.log_amplitude
+            log_rates = jnp.asarray(rates.log_odds - np.log(self.sweeps))
+            self.log_rates = self.param("log_rates", lambda _: log_rates)
+            self.alignment = self.param(
+                "alignment", lambda _: jnp.array(rates.energies)
+            )
+        else:  # no parameters: files cannot hold empty ones
+            self.log_amplitude = -np.inf
+            self.log_rates = jnp.zeros((2, self.blocks - 1))
+            self.alignment = jnp.zeros(2)
 
     @property
     def u_tilde(self) -> float:
@@ -139,8 +142,8 @@ class WorldlineLaw(nn.Module):
         noise = jax.random.normal(noise_key, (self.slices, self.sites), signs.dtype)
         return self._mean(moments) + self.u_tilde**0.5 * noise, Worldline(signs, events)
 
-    def guess(self, key: Key, x: Array) -> tuple[Array, Array]:
-        """Return log q(x, u) and log r(u | x), both (), of a u drawn from r.
+    def guess(self, key: Key, x: Array) -> tuple[Worldline, Array, Array]:
+        """Return u drawn from r, with log q(x, u) and log r(u | x), both ().
 
         The field is (N_t, N_x).
         """
@@ -148,7 +151,9 @@ class WorldlineLaw(nn.Module):
         log_odds = self._log_odds_of_plus(self._sums(x))
         plus = jax.random.uniform(sign_key, log_odds.shape) < jax.nn.sigmoid(log_odds)
         keys = jax.random.split(event_key, len(self.turns.left))
-        return self._weigh(x, jnp.where(plus, 1.0, -1.0), keys, draw_event)
+        signs = jnp.where(plus, 1.0, -1.0)
+        events, log_q, log_r = self._weigh(x, signs, keys, draw_event)
+        return Worldline(signs, events), log_q, log_r
 
     def log_joint(self, x: Array, worldline: Worldline) -> tuple[Array, Array]:
         """Return log q(x, u) and log r(u | x), both (), of a given worldline."""
@@ -156,12 +161,12 @@ class WorldlineLaw(nn.Module):
         def given(event: Array, log_none: Array, log_odds: Array) -> Array:
             return event
 
-        return self._weigh(x, worldline.signs, worldline.events, given)
+        return self._weigh(x, worldline.signs, worldline.events, given)[1:]
 
     def _weigh(
         self, x: Array, signs: Array, source: Array, choose: Callable[..., Array]
-    ) -> tuple[Array, Array]:
-        """Return log q(x, u) and log r(u | x), u with the events that are chosen.
+    ) -> tuple[Array, Array, Array]:
+        """Return the events that are chosen for u, log q(x, u) and log r(u | x).
 
         Args:
             x: the field, (N_t, N_x).
@@ -173,7 +178,7 @@ class WorldlineLaw(nn.Module):
         zero = jnp.zeros((), x.dtype)
 
         @jax.checkpoint  # odds of all events for every bond would fill the memory
-        def step(carry: tuple, here: tuple[Turn, Array]) -> tuple[tuple, None]:
+        def step(carry: tuple, here: tuple[Turn, Array]) -> tuple[tuple, Array]:
             moments, log_q, log_r = carry
             turn, source = here
             log_odds = self._log_odds(moments, turn)
@@ -181,14 +186,16 @@ class WorldlineLaw(nn.Module):
             event = choose(source, none, guess)
             log_q = log_q + log_probability(event, zero, log_odds)
             log_r = log_r + log_probability(event, none, guess)
-            return (self._apply(moments, turn, event), log_q, log_r), None
+            return (self._apply(moments, turn, event), log_q, log_r), event
 
         plus = self._log_odds_of_plus(sums)
         log_r = jnp.sum(jax.nn.log_sigmoid(signs * plus))
         start = self._before(signs), self.law.log_prob(signs), log_r
-        (moments, log_q, log_r), _ = jax.lax.scan(step, start, (self.turns, source))
+        (moments, log_q, log_r), events = jax.lax.scan(
+            step, start, (self.turns, source)
+        )
         noise = norm.logpdf(x, self._mean(moments), self.u_tilde**0.5)
-        return log_q + jnp.sum(noise), log_r
+        return events, log_q + jnp.sum(noise), log_r
 
     def _before(self, signs: Array) -> Array:
         """Return the moments before all events, (blocks, N_x), of signs (N_x,)."""
@@ -243,7 +250,7 @@ class WorldlineLaw(nn.Module):
         Every site by itself is a chain of two states, closed in time.
         """
         states = np.array([1.0, -1.0])
-        flips = self.log_amplitude * (states[:, None] != states)
+        flips = np.where(states[:, None] != states, self.log_amplitude, 0.0)
 
         def advance(log_sum: Array, here: Array) -> tuple[Array, None]:
             # From every state at the first block, (2, 2, N_x): to every state now.
