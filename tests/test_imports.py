@@ -99,7 +99,7 @@ ONLY_IN = {
     "diffrax": {"flows"},
     "matplotlib": {"plots"},
     "tqdm": {"monitor"},
-    "scipy": {"warm_start"},
+    "scipy": {"targets", "warm_start"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
 FILES = sorted(ROOT.rglob("*.py"))
