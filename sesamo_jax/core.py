@@ -62,7 +62,10 @@ class Symmetry(Protocol):
         ...
 
     def margins(self, y: Array) -> Array:
-        """Return lambda(y) (eq. 11), one entry per border: < 0 inside, 0 on it."""
+        """Return lambda(y) (eq. 11), one entry per border: < 0 inside, 0 on it.
+
+        The penalty's borders; what leaves a finite group's cell, `sector` decides.
+        """
         ...
 
 
@@ -256,11 +259,15 @@ class Model(NamedTuple):
         images: `(params, key, n) -> Samples`, where x, log_q, u and log_p_u carry a
             second axis of length |G|: every image T_u y of each y, for sums over u; of
             a mixture, of length K. None for a continuous group.
-        flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
-            None without one flow.
-        log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x; None
-            where it is not known.
-        margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.
+        flow_log_prob: `(params, y, drawn=False) -> (n,)`, log q~(y), the flow before
+            modulation; `drawn` where y is known to be of its samples, which rounding
+            may have put outside of a folded base. None without one flow.
+        log_prob: `(params, x, drawn=None) -> (n,)`, the exact normalised log density at
+            any x; where x are those of samples, `drawn`, their own way counts as drawn.
+            -inf where x is so far away that arithmetic overflows; NaN only where an
+            adaptive integration has failed. None where it is not known.
+        margins: `y -> (n, borders)`, < 0 inside the cell, for the penalty.
+        leaked: `y -> (n,)`, whether y lies outside the cell; None without a cell.
         accurate: the same model for reports, where this one integrates its flow in the
             coarse steps of training; None for itself.
         adaptive_log_prob: `flow_log_prob` by an adaptive integrator, to measure the
@@ -279,11 +286,12 @@ class Model(NamedTuple):
     init: Callable[[Key], Params]
     sample: Callable[[Params, Key, int], Samples]
     images: Callable[[Params, Key, int], Samples] | None
-    flow_log_prob: Callable[[Params, Array], Array] | None
-    log_prob: Callable[[Params, Array], Array] | None
+    flow_log_prob: Callable[..., Array] | None
+    log_prob: Callable[..., Array] | None
     margins: Callable[[Array], Array]
+    leaked: Callable[[Array], Array] | None = None
     accurate: "Model | None" = None
-    adaptive_log_prob: Callable[[Params, Array], Array] | None = None
+    adaptive_log_prob: Callable[..., Array] | None = None
     unmodulated: "Model | None" = None
     path_gradient: "Model | None" = None
     prior: Callable[[Params, Key, int], Array] | None = None
