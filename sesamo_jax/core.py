@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.event_checks import check_action, check_observables
+
 Array = jax.Array
 Key = jax.Array
 Params = Any
@@ -170,7 +172,8 @@ class Target:
             None for other systems.
 
     Raises:
-        ValueError: for an empty event shape, or float64 while JAX truncates it.
+        ValueError: for an empty event shape, float64 while JAX truncates it, or a
+            function of one event that does not return what it should.
     """
 
     name: str
@@ -195,6 +198,9 @@ class Target:
                 "positive extents"
             )
         require_precision(self.name, self.dtype)
+        event = (self.name, self.event_shape, self.dtype)
+        check_action(*event, self.action)
+        check_observables(*event, self.observe)
 
     @property
     def listed_sectors(self) -> int | None:
@@ -249,6 +255,9 @@ class Samples(NamedTuple):
 
 class Model(NamedTuple):
     """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
+
+    Those of `build_model` raise ValueError for events of another shape than (n, ...)
+    below, and for an n that is no positive integer.
 
     Worldlines have none of the two: no densities but those of their own samples. The
     modulation of a mixture of flows is the network that chooses among them.

@@ -28,7 +28,7 @@ from sesamo_jax.flows.integrated import IntegratedFlow
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
-from sesamo_jax.sampling import sample_and_images
+from sesamo_jax.sampling import sample_and_images, with_checks
 from sesamo_jax.symmetries import U1, Trivial
 from sesamo_jax.validation import complete
 from sesamo_jax.worldlines import build_worldlines
@@ -45,10 +45,13 @@ def build_model(target: Target, config: Config) -> Model:
         ValueError: where the configuration does not fit the target.
     """
     config = complete(config, target)
-    if config.method == "worldlines":
-        return build_worldlines(target, config)
-    if config.method == "vmonf":
-        return build_mixture(target, config)
+    builders = {"worldlines": build_worldlines, "vmonf": build_mixture}
+    model = builders.get(config.method, _build_flow_model)(target, config)
+    return with_checks(model, target)
+
+
+def _build_flow_model(target: Target, config: Config) -> Model:
+    """Return the model of one flow and its modulation, of a complete configuration."""
     dtype = target.dtype
     shape = _flow_shape(target, config)
     base = build_base(_on_slice(target, shape), config.base)
@@ -102,7 +105,14 @@ def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
     def action(y: Array) -> Array:
         return target.action(symmetry.act(jnp.zeros((), y.dtype), y)[0])
 
-    return replace(target, event_shape=shape, action=action, slice_shape=None)
+    return replace(
+        target,
+        event_shape=shape,
+        action=action,
+        observables={},
+        measure=None,
+        slice_shape=None,
+    )
 
 
 def _assemble_both(
