@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.event_checks import check_action, check_observables
+
 Array = jax.Array
 Key = jax.Array
 Params = Any
@@ -63,7 +65,10 @@ class Symmetry(Protocol):
         ...
 
     def margins(self, y: Array) -> Array:
-        """Return lambda(y) (eq. 11), one entry per border: < 0 inside, 0 on it."""
+        """Return lambda(y) (eq. 11), one entry per border: < 0 inside, 0 on it.
+
+        The penalty's borders; what leaves a finite group's cell, `sector` decides.
+        """
         ...
 
 
@@ -168,7 +173,8 @@ class Target:
             None for other systems.
 
     Raises:
-        ValueError: for an empty event shape, or float64 while JAX truncates it.
+        ValueError: for an empty event shape, float64 while JAX truncates it, or a
+            function of one event that does not return what it should.
     """
 
     name: str
@@ -193,6 +199,9 @@ class Target:
                 "positive extents"
             )
         require_precision(self.name, self.dtype)
+        event = (self.name, self.event_shape, self.dtype)
+        check_action(*event, self.action)
+        check_observables(*event, self.observe)
 
     @property
     def listed_sectors(self) -> int | None:
@@ -248,6 +257,9 @@ class Samples(NamedTuple):
 class Model(NamedTuple):
     """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
 
+    Those of `build_model` raise ValueError for events of another shape than (n, ...)
+    below, and for an n that is no positive integer.
+
     Worldlines have none of the two: no densities but those of their own samples. The
     modulation of a mixture of flows is the network that chooses among them.
 
@@ -257,11 +269,15 @@ class Model(NamedTuple):
         images: `(params, key, n) -> Samples`, where x, log_q, u and log_p_u carry a
             second axis of length |G|: every image T_u y of each y, for sums over u; of
             a mixture, of length K. None for a continuous group.
-        flow_log_prob: `(params, y) -> (n,)`, log q~(y), the flow before modulation.
-            None without one flow.
-        log_prob: `(params, x) -> (n,)`, the exact normalised log density at any x; None
-            where it is not known.
-        margins: `y -> (n, borders)`, < 0 inside the cell; no borders, no cell.
+        flow_log_prob: `(params, y, drawn=False) -> (n,)`, log q~(y), the flow before
+            modulation; `drawn` where y is known to be of its samples, which rounding
+            may have put outside of a folded base. None without one flow.
+        log_prob: `(params, x, drawn=None) -> (n,)`, the exact normalised log density at
+            any x; where x are those of samples, `drawn`, their own way counts as drawn.
+            -inf where x is so far away that arithmetic overflows; NaN only where an
+            adaptive integration has failed. None where it is not known.
+        margins: `y -> (n, borders)`, < 0 inside the cell, for the penalty.
+        leaked: `y -> (n,)`, whether y lies outside the cell; None without a cell.
         accurate: the same model for reports, where this one integrates its flow in the
             coarse steps of training; None for itself.
         adaptive_log_prob: `flow_log_prob` by an adaptive integrator, to measure the
@@ -280,11 +296,12 @@ class Model(NamedTuple):
     init: Callable[[Key], Params]
     sample: Callable[[Params, Key, int], Samples]
     images: Callable[[Params, Key, int], Samples] | None
-    flow_log_prob: Callable[[Params, Array], Array] | None
-    log_prob: Callable[[Params, Array], Array] | None
+    flow_log_prob: Callable[..., Array] | None
+    log_prob: Callable[..., Array] | None
     margins: Callable[[Array], Array]
+    leaked: Callable[[Array], Array] | None = None
     accurate: "Model | None" = None
-    adaptive_log_prob: Callable[[Params, Array], Array] | None = None
+    adaptive_log_prob: Callable[..., Array] | None = None
     unmodulated: "Model | None" = None
     path_gradient: "Model | None" = None
     prior: Callable[[Params, Key, int], Array] | None = None

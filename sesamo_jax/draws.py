@@ -12,7 +12,7 @@ import numpy as np
 from sesamo_jax.config import Config, EvaluationConfig
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
 from sesamo_jax.data import read_data
-from sesamo_jax.density import AS_DRAWN, leaked, log_q
+from sesamo_jax.density import AS_DRAWN, log_q
 from sesamo_jax.memory import check_memory
 from sesamo_jax.modulation.heat_bath import log_shares
 from sesamo_jax.validation import complete
@@ -78,7 +78,7 @@ def build_draw(
     @jax.jit
     def evaluate_batch(params: Params, key: Key) -> dict[str, Any]:
         samples = model.sample(params, key, batch)
-        x, margins = samples.x, model.margins(samples.y)
+        x = samples.x
         actions = action(x)
         log_density = samples.log_q
         if density not in AS_DRAWN:
@@ -89,8 +89,8 @@ def build_draw(
             "log_w": -actions - log_density,
             "observables": jax.vmap(target.observe)(x),
         }
-        if margins.shape[-1]:
-            out["leaked"] = leaked(margins)
+        if model.leaked is not None:
+            out["leaked"] = model.leaked(samples.y)
         if symmetry is not None and target.listed_sectors:
             out["sectors"] = jax.vmap(symmetry.sector)(x)
             if exact.sectors is None:
@@ -103,7 +103,7 @@ def build_draw(
     def integration_error(params: Params, key: Key) -> Array:
         samples = model.sample(params, key, min(n, ERROR_SAMPLES))
         assert training_model.adaptive_log_prob is not None
-        adaptive = training_model.adaptive_log_prob(params, samples.y)
+        adaptive = training_model.adaptive_log_prob(params, samples.y, drawn=True)
         error = samples.log_q - samples.log_p_u - adaptive
         return jnp.sqrt(jnp.mean(error**2))
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 
 from sesamo_jax.canonical import canonicalize, folded_log_prob
 from sesamo_jax.core import Array, FiniteSymmetry
-from sesamo_jax.density import pulled_back
-from sesamo_jax.flows.integrated import IntegratedFlow
+from sesamo_jax.density import overflow_to_zero
+from sesamo_jax.flows.integrate import is_adaptive
 from sesamo_jax.flows.score import with_score
 
 
@@ -52,17 +52,24 @@ class FlowDensity(nn.Module):
         y, log_det = self.bijection.forward_and_log_det(z / self.unit)
         return self.unit * y, log_base - log_det, sector
 
-    def log_prob(self, y: Array) -> Array:
-        """Return log q~(y); -inf where the base, or the folded one, has no mass."""
+    def log_prob(self, y: Array, drawn: Array | bool = False) -> Array:
+        """Return log q~(y); -inf where the base, or the folded one, has no mass.
+
+        Also where the flow's arithmetic overflows, so far away is y; NaN says that an
+        adaptive integration has failed.
+
+        Args:
+            y: one event.
+            drawn: whether it came from `draw`, which a folded base need not find out.
+        """
         z, log_det = self.bijection.inverse_and_log_det(y / self.unit)
         z = self.unit * z
         if self.folded is None:
             log_base = self.base.log_prob(z)
         else:
-            log_base = folded_log_prob(self.folded, self.base.log_prob, z)
-        if isinstance(self.bijection, IntegratedFlow):  # its NaN says that it failed
-            return log_base + log_det
-        return pulled_back(y, log_base, log_det)
+            log_base = folded_log_prob(self.folded, self.base.log_prob, z, drawn)
+        log_q = log_base + log_det
+        return log_q if is_adaptive(self.bijection) else overflow_to_zero(y, log_q)
 
     def from_base(self, noise: Array) -> Array:
         """Return z, before any folding."""

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from sesamo_jax import objectives
 from sesamo_jax.config import ON_DATA, Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
-from sesamo_jax.density import AS_DRAWN, leaked, log_q
+from sesamo_jax.density import AS_DRAWN, log_q
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flow_matching import squared_errors
 from sesamo_jax.likelihood import data_loss, mix, negative_log_likelihoods
@@ -62,7 +62,7 @@ def _model_loss(
     law keep their gradient.
     """
     training = config.training
-    density, margins = training.density, model.margins
+    density, margins, leaked = training.density, model.margins, model.leaked
     assert density is not None  # `complete` has filled it
     second_pass = training.gradient == "path"
     if density == "cell":
@@ -107,12 +107,13 @@ def _model_loss(
         log_share = samples.log_p_u - jnp.log(training.batch_size)
         log_z = jax.nn.logsumexp(log_share + log_w)
         terms = -jnp.sum(jnp.exp(samples.log_p_u) * log_w, axis=1)
+    outside = jnp.zeros(()) if leaked is None else leaked(samples.y)
     metrics = {
         "loss": loss,
         "loss_std": jnp.std(lam + terms),
         "ess": batch_ess(log_w, log_share),
         "log_z": log_z,
-        "leak": jnp.mean(leaked(beyond), dtype=log_w.dtype),
+        "leak": jnp.mean(outside, dtype=log_w.dtype),
     }
     return loss, metrics
 

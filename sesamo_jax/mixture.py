@@ -23,8 +23,7 @@ import jax.numpy as jnp
 from sesamo_jax.bases import build_base
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
-from sesamo_jax.density import pulled_back
-from sesamo_jax.devices import over_batch
+from sesamo_jax.density import overflow_to_zero, sum_over_ways
 from sesamo_jax.flows.conditioner import MLP
 from sesamo_jax.sampling import sample_and_images
 
@@ -99,14 +98,21 @@ def build_mixture(target: Target, config: Config) -> Model:
         x, log_q, log_p = every.x[c], every.log_q[c], every.log_p_u[c]
         return Samples(x, log_q, every.y, every.u[c], log_p)
 
-    def log_prob(params: Params, x: Array) -> Array:
+    def ways(params: Params, x: Array, drawn: Samples | None) -> tuple[Array, Array]:
         z, log_det = apply_each(params, x / unit, "inverse_and_log_det")
         z = unit * z
         log_base = jax.vmap(lambda z: base_apply(params, z, method="log_prob"))(z)
         log_p = jax.vmap(lambda z: log_shares(params, z))(z)
-        added = log_det + jnp.diagonal(log_p)
-        terms = jax.vmap(pulled_back, (None, 0, 0))(x, log_base, added)
-        return jax.nn.logsumexp(terms)
+        every = log_base + log_det + jnp.diagonal(log_p)
+        every = overflow_to_zero(x, every)
+        return every, jnp.arange(count) == (0 if drawn is None else drawn.u)
+
+    summed = sum_over_ways(ways, adaptive=False)
+
+    def log_prob(params: Params, x: Array, drawn: Samples | None = None) -> Array:
+        if drawn is not None:
+            drawn = drawn._replace(log_q=drawn.log_q - log_count)
+        return summed(params, x, drawn)
 
     sample, images = sample_and_images(draw, draw_images, shape, dtype)
     return Model(
@@ -114,6 +120,6 @@ def build_mixture(target: Target, config: Config) -> Model:
         sample=sample,
         images=images,
         flow_log_prob=None,
-        log_prob=over_batch(log_prob, (None, 0)),
+        log_prob=log_prob,
         margins=lambda z: jnp.zeros((len(z), 0), z.dtype),
     )

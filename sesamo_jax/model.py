@@ -1,6 +1,7 @@
 """Models: base, flow and modulation joined into the pure functions of `core.Model`."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import flax.linen as nn
@@ -18,17 +19,18 @@ from sesamo_jax.core import (
     Target,
     as_finite,
 )
-from sesamo_jax.density import orbit
+from sesamo_jax.density import leaked, orbit, sum_over_ways
 from sesamo_jax.devices import over_batch
 from sesamo_jax.flow_density import FlowDensity
 from sesamo_jax.flows import IntegratedConfig
+from sesamo_jax.flows.integrate import is_adaptive
 from sesamo_jax.flows.integrated import IntegratedFlow
 from sesamo_jax.memory import check_parameters
 from sesamo_jax.mixture import build_mixture
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
 from sesamo_jax.modulation.heat_bath import HeatBathLaw
-from sesamo_jax.sampling import sample_and_images
-from sesamo_jax.symmetries import Trivial
+from sesamo_jax.sampling import sample_and_images, with_checks
+from sesamo_jax.symmetries import U1, Trivial
 from sesamo_jax.validation import complete
 from sesamo_jax.worldlines import build_worldlines
 
@@ -45,18 +47,15 @@ def build_model(target: Target, config: Config) -> Model:
             parameters the memory.
     """
     config = complete(config, target)
-    model = _build(target, config)
+    builders = {"worldlines": build_worldlines, "vmonf": build_mixture}
+    model = builders.get(config.method, _build_flow_model)(target, config)
     if config.method != "worldlines":  # of few parameters
         check_parameters(model.init)
-    return model
+    return with_checks(model, target)
 
 
-def _build(target: Target, config: Config) -> Model:
-    """Return the sampler of a completed configuration."""
-    if config.method == "worldlines":
-        return build_worldlines(target, config)
-    if config.method == "vmonf":
-        return build_mixture(target, config)
+def _build_flow_model(target: Target, config: Config) -> Model:
+    """Return the model of one flow and its modulation, of a complete configuration."""
     dtype = target.dtype
     shape = _flow_shape(target, config)
     base = build_base(_on_slice(target, shape), config.base)
@@ -110,7 +109,14 @@ def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
     def action(y: Array) -> Array:
         return target.action(symmetry.act(jnp.zeros((), y.dtype), y)[0])
 
-    return replace(target, event_shape=shape, action=action, slice_shape=None)
+    return replace(
+        target,
+        event_shape=shape,
+        action=action,
+        observables={},
+        measure=None,
+        slice_shape=None,
+    )
 
 
 def _assemble_both(
@@ -135,7 +141,7 @@ def _assemble(
     moving = isinstance(flow.bijection, IntegratedFlow)
 
     # Linen types what `apply` returns as if it always held variables too.
-    def flow_apply(params: Params, *args: Array, method: str) -> Any:
+    def flow_apply(params: Params, *args: Any, method: str) -> Any:
         return flow.apply(params["flow"], *args, method=method)
 
     def law_apply(params: Params, *args: Array, method: str = "__call__") -> Any:
@@ -178,34 +184,52 @@ def _assemble(
     def velocity_event(params: Params, t: Array, y: Array) -> Array:
         return flow_apply(params, t, y, method="velocity")
 
-    def flow_log_prob_event(params: Params, y: Array) -> Array:
-        return flow_apply(params, y, method="log_prob")
+    def flow_log_prob_event(
+        params: Params, y: Array, drawn: Array | bool = False
+    ) -> Array:
+        return flow_apply(params, y, drawn, method="log_prob")
 
-    def log_prob_slice(params: Params, x: Array) -> Array:
-        u = symmetry.sector(x)
-        y = symmetry.undo(u, x)
-        log_p = law_apply(params, u, y, method="log_prob")
-        return flow_log_prob_event(params, y) + log_p - symmetry.act(u, y)[1]
+    def flow_log_prob(params: Params, y: Array, drawn: bool = False) -> Array:
+        event = partial(flow_log_prob_event, drawn=drawn)
+        return over_batch(event, (None, 0))(params, y)
 
-    def log_prob_orbit(params: Params, x: Array) -> Array:
-        return orbit(
-            x,
-            as_finite(symmetry),
-            lambda y: flow_log_prob_event(params, y),
-            lambda x: law_apply(params, x, method="log_probs_into"),
-        )
+    def ways_on_slice(
+        params: Params, x: Array, drawn: Samples | None
+    ) -> tuple[Array, Array]:
+        assert isinstance(symmetry, U1)  # `build_law` has refused all others
+        angles = symmetry.angles(x)
+
+        def way(u: Array) -> Array:
+            y = symmetry.undo(u, x)
+            log_p = law_apply(params, u, y, method="log_prob")
+            return flow_log_prob_event(params, y) + log_p - symmetry.act(u, y)[1]
+
+        u = angles[0] if drawn is None else drawn.u
+        return jax.vmap(way)(angles), jnp.cos(angles - u) > 0
+
+    def ways_on_orbit(
+        params: Params, x: Array, drawn: Samples | None
+    ) -> tuple[Array, Array]:
+        def log_probs_into(x: Array) -> Array:
+            return law_apply(params, x, method="log_probs_into")
+
+        flow_density = partial(flow_log_prob_event, params)
+        return orbit(x, as_finite(symmetry), flow_density, log_probs_into, drawn)
 
     log_prob = None
     if listed or order is None:
-        log_prob = over_batch(log_prob_orbit if listed else log_prob_slice, (None, 0))
+        log_prob = sum_over_ways(
+            ways_on_orbit if listed else ways_on_slice, is_adaptive(flow.bijection)
+        )
     sample, images = sample_and_images(draw, draw_images, shape, dtype)
     return Model(
         init=init,
         sample=sample,
         images=images if listed else None,
-        flow_log_prob=over_batch(flow_log_prob_event, (None, 0)),
+        flow_log_prob=flow_log_prob,
         log_prob=log_prob,
         margins=over_batch(symmetry.margins),
+        leaked=None if order == 1 else over_batch(partial(leaked, symmetry)),
         prior=prior,
         velocity=over_batch(velocity_event, (None, 0, 0)) if moving else None,
     )

@@ -1,12 +1,14 @@
-"""From functions of one event and its noise to those of `core.Model`, of n events."""
+"""The functions of `core.Model`, of n events: from those of one, and their checks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Key, Params, Samples
+from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.devices import over_batch
+from sesamo_jax.event_checks import check_count, check_events
 
 Sample = Callable[[Params, Key, int], Samples]
 
@@ -37,3 +39,48 @@ def sample_and_images(
         return over_batch(draw_images, (None, 0))(params, noise)
 
     return sample, images
+
+
+def with_checks(model: Model, target: Target) -> Model:
+    """Return the model, whose functions refuse other events, and n, than they take."""
+    x_shape = target.event_shape
+    y_shape = target.slice_shape or x_shape
+
+    def counting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def draw(params: Params, key: Key, n: int) -> Any:
+            check_count(name, n)
+            return function(params, key, n)
+
+        return draw
+
+    def of_events(
+        function: Callable[..., Any], name: str, shape: tuple[int, ...]
+    ) -> Callable[..., Any]:
+        def evaluate(params: Params, events: Array, *args: Any, **named: Any) -> Any:
+            check_events(name, events, shape)
+            return function(params, events, *args, **named)
+
+        return evaluate
+
+    def of_y(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def evaluate(y: Array) -> Any:
+            check_events(name, y, y_shape)
+            return function(y)
+
+        return evaluate
+
+    checked: dict[str, Any] = {}
+    for name, function in model._asdict().items():
+        if function is None:
+            continue
+        if isinstance(function, Model):
+            checked[name] = with_checks(function, target)
+        elif name in ("sample", "images", "prior"):
+            checked[name] = counting(function, name)
+        elif name == "log_prob":
+            checked[name] = of_events(function, name, x_shape)
+        elif name in ("flow_log_prob", "adaptive_log_prob"):
+            checked[name] = of_events(function, name, y_shape)
+        elif name in ("margins", "leaked"):
+            checked[name] = of_y(function, name)
+    return model._replace(**checked)

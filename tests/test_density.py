@@ -12,19 +12,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import assert_counts, assert_mean, grid, random_params
-from tolerances import F64
+from scipy.special import ndtr
+from tolerances import F64, SIGMAS
 
 from sesamo_jax.config import BaseConfig, Config
 from sesamo_jax.core import Target
-from sesamo_jax.density import leaked, log_q
+from sesamo_jax.density import log_q
 from sesamo_jax.flows import RealNVPConfig
+from sesamo_jax.loss import batch_loss
 from sesamo_jax.model import build_model
+from sesamo_jax.reference.quadrature import nodes_and_weights
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.validation import complete
 
 EXACT = GaussianMixture(modes=3, radius=1.5, dtype="float64").build("exact")
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()
+PRINTED = GaussianMixture(3, 1.5, breaking=0.3, borders="eq35", dtype="float64").build()
 HUBBARD = Hubbard(u=2.0).build()
 # T flips both components but the cell is x_2 > 0 alone; nothing is symmetric.
 WELLS = Target(
@@ -122,12 +127,19 @@ class Case:
             totals.append(float(jnp.sum(jnp.exp(log_density(x)))) * volume)
         return np.mean(totals)
 
+    def outside(self, y):
+        """Return which y leave the cell: none where there is no cell."""
+        if self.model.leaked is None:
+            return np.zeros(len(y), bool)
+        return np.asarray(jax.jit(self.model.leaked)(y))
+
     def weights(self, density):
         return np.exp(-self.actions - self.accounted[density])
 
 
 MODULATED = {
     "heat_bath-cyclic": Case(TILTED),
+    "heat_bath-printed-borders": Case(PRINTED, random=False),
     "heat_bath-hubbard": Case(HUBBARD),
     "heat_bath-z2-untrained": Case(WELLS, random=False),
     "learned-cyclic": Case(TILTED, "learned"),
@@ -219,7 +231,7 @@ def test_cell_accounting_evaluated_anew_is_that_of_the_draw(case):
 @every_case
 def test_strict_accounting_rejects_exactly_the_leaked_draws(case):
     strict, cell = case.accounted["strict"], case.accounted["cell"]
-    outside = np.asarray(leaked(case.model.margins(case.samples.y)))
+    outside = case.outside(case.samples.y)
     np.testing.assert_array_equal(strict[outside], np.inf)
     np.testing.assert_array_equal(strict[~outside], cell[~outside])
     if case.method == "sesamo":
@@ -228,6 +240,32 @@ def test_strict_accounting_rejects_exactly_the_leaked_draws(case):
         assert 0.1 < outside.mean() < 0.9
     elif case.method == "realnvp" or not case.random:
         assert not outside.any()
+
+
+def test_leak_beyond_printed_borders_is_that_beyond_the_true_ones(key):
+    """Cells of eq. 35 overlap: by them, hardly anything of a wide Gaussian leaks."""
+    case = MODULATED["heat_bath-printed-borders"]
+    y = case.samples.y
+    angle = np.arctan2(y[:, 1], y[:, 0])
+    np.testing.assert_array_equal(case.outside(y), np.abs(angle) > np.pi / 3)
+    # Of the base, by columns of its wedge |y_2| < tan(pi / 3) y_1.
+    x, weights = nodes_and_weights(6.0, panels=60)
+    x = x + 6.0
+    height, scale = np.tan(np.pi / 3) * x, 3**0.5
+    column = ndtr((height - 0.6) / scale) - ndtr((-height - 0.6) / scale)
+    inside = weights @ (np.exp(-(((x - 0.6) / scale) ** 2) / 2) * column)
+    inside /= scale * np.sqrt(2 * np.pi)
+    outside = 1 - inside
+    assert_mean(case.outside(y), outside)
+    by_penalty = np.mean(np.any(case.model.margins(y) > 0, axis=1))
+    assert by_penalty < outside - 0.1
+    config = Config(flow=SMOOTH, base=BaseConfig(mean=0.6, variance=3.0))
+    config = complete(config, PRINTED)
+    loss = jax.jit(partial(batch_loss, case.model, PRINTED, config))
+    metrics = loss(case.params, key)[1]
+    size = config.training.batch_size
+    error = np.sqrt(outside * inside / size)
+    assert abs(metrics["leak"] - outside) < SIGMAS * error
 
 
 @every_case
@@ -267,7 +305,7 @@ def test_images_hold_every_element_of_each_orbit(name, key):
         act = jax.vmap(case.target.symmetry.act, (0, None))
         x = jax.jit(jax.vmap(lambda y: act(jnp.arange(order), y)[0]))(images.y)
         np.testing.assert_allclose(images.x, x, atol=F64)
-    outside = np.asarray(leaked(case.model.margins(images.y)))
+    outside = case.outside(images.y)
     assert outside.any() == (order > 1)
     strict = log_q(case.model, case.params, images, "strict")
     expected = np.where(outside[:, None], np.inf, images.log_q)
@@ -296,7 +334,7 @@ def test_an_image_whose_inverse_overflows_has_no_mass():
         kernel = jnp.zeros_like(scale[layer]["kernel"]).at[0, 0].set(slope)
         scale[layer] = {"kernel": kernel, "bias": jnp.zeros_like(scale[layer]["bias"])}
     samples = jax.jit(partial(model.sample, n=200))(params, jax.random.key(1))
-    assert not np.any(leaked(model.margins(samples.y)))
+    assert not np.any(model.leaked(samples.y))
     mirrored = jax.vmap(lambda y: WELLS.symmetry.act(1, y)[0])(samples.y)
     assert np.all(np.isneginf(model.flow_log_prob(params, mirrored)))
     found = model.log_prob(params, samples.x)

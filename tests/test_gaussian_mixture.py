@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import assert_counts, assert_mean, quadrature
+from scipy.special import ndtr
 from tolerances import F64, QUOTED
 
+from sesamo_jax.reference.quadrature import nodes_and_weights
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 
 DRAWS = 100_000
@@ -35,11 +37,52 @@ def test_mixture_agrees_with_quadrature_and_quoted_values(breaking, log_z, weigh
     np.testing.assert_allclose(means, density @ nodes, atol=F64)
 
 
-def test_mixture_sectors_are_sector_masses_where_modes_overlap():
-    """Nearby modes reach into each other's sectors; weights of modes are not enough."""
-    target = GaussianMixture(radius=3.0, breaking=0.2, dtype="float64").build()
-    _, masses, _, _ = quadrature(target, 14.0, 400)
-    np.testing.assert_allclose(target.exact.sectors, masses, atol=1e-3)
+def wedge_by_columns(mean, modes):
+    """Return the mass of a unit Gaussian at angles within pi / modes of the first axis.
+
+    An integral over x_1 > 0 of what the wedge cuts from each column.
+    """
+    if modes == 2:
+        return ndtr(mean[0])
+    start, end = max(0.0, mean[0] - 12), max(0.0, mean[0] + 12)
+    offsets, weights = nodes_and_weights((end - start) / 2, panels=200)
+    x = (start + end) / 2 + offsets
+    height = np.tan(np.pi / modes) * x
+    columns = ndtr(height - mean[1]) - ndtr(-height - mean[1])
+    density = np.exp(-((x - mean[0]) ** 2) / 2) / np.sqrt(2 * np.pi)
+    return (weights * density) @ columns
+
+
+@pytest.mark.parametrize(
+    ("modes", "radius", "breaking"),
+    [
+        (2, 12.0, 0.0),
+        (3, 30.0, 0.02),
+        (8, 12.0, 0.05),
+        *((modes, 0.1, -0.7) for modes in (2, 3, 5)),
+        *((modes, radius, 0.13) for modes in (2, 4, 7, 12) for radius in (3.0, 41.0)),
+        (2, 200.0, 0.001),
+        (12, 200.0, -0.02),
+        (3, 1e6, 0.0),
+    ],
+)
+def test_sectors_are_those_of_columns_for_any_modes_radius_and_tilt(
+    modes, radius, breaking
+):
+    exact = GaussianMixture(modes, radius, breaking, dtype="float64").build().exact
+    angles = 2 * np.pi * np.arange(modes) / modes
+    centres = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    log_masses = -breaking * centres.sum(axis=1)
+    weights = np.exp(log_masses - np.logaddexp.reduce(log_masses))
+    means = centres - breaking
+    expected = []
+    for angle in angles:
+        cos, sin = np.cos(angle), np.sin(angle)
+        turned = means @ np.array([[cos, -sin], [sin, cos]])
+        masses = [wedge_by_columns(mean, modes) for mean in turned]
+        expected.append(weights @ masses)
+    np.testing.assert_allclose(exact.sectors, expected, atol=1e-12)
+    assert abs(exact.sectors.sum() - 1) < 1e-12
 
 
 def test_mixture_samples_follow_the_tilted_modes(key):

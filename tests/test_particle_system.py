@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from math import lgamma
 
 import jax
 import jax.numpy as jnp
@@ -133,6 +134,32 @@ def test_two_particles_on_a_line_are_two_wells_on_each_side():
     nodes, weights = nodes_and_weights(6.0, panels=200)
     mass = weights * np.exp(-jax.vmap(target.action)(nodes.reshape(-1, 1, 1)))
     assert target.exact.log_z == pytest.approx(np.log(mass.sum()), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "offset", "temperature"),
+    [(2, 7e3, 1.3), (40, 3.1, 0.7), (300, 6.0, 2.0), (3, 2.5, 1e-3)],
+)
+def test_references_of_two_particles_at_any_distance_dimension_and_temperature(
+    dimension, offset, temperature
+):
+    """The trapezoidal rule over all distances where anything can be."""
+    system = DoubleWell(
+        2, dimension, "twice", temperature, "float64", -0.9, -2.1, 0.4, offset
+    )
+    d = np.linspace(max(offset - 6, 1e-6), offset + 12, 400_001)
+    s = d - offset
+    energy = 2 * (-0.9 * s - 2.1 * s**2 + 0.4 * s**4)
+    log_p = (dimension - 1) * np.log(d) - energy / temperature
+    p = np.exp(log_p - log_p.max())
+    half = dimension / 2
+    log_sphere = np.log(2) + half * np.log(np.pi / 2) - lgamma(half)
+    log_z = np.log(p.sum() * (d[1] - d[0])) + log_p.max() + log_sphere
+    exact = system.build().exact
+    assert exact.log_z == pytest.approx(log_z, rel=1e-9)
+    known = p @ np.stack([energy, d], axis=1) / p.sum()
+    assert exact.observables["energy"] == pytest.approx(known[0], rel=1e-6)
+    assert exact.observables["distance"] == pytest.approx(known[1], rel=1e-9)
 
 
 def test_virial_of_three_particles_on_a_line():

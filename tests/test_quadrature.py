@@ -102,6 +102,19 @@ def test_three_components_are_refused():
         quadrature(target, half_width=5.0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"half_width": 13.0}, r"half_width=13.0 leaves .* 'gmm' .*: raise it"),
+        ({"half_width": 400.0}, r"panels=40 .* do not resolve 'gmm'.* Raise panels"),
+    ],
+)
+def test_squares_that_lose_mass_or_resolution_are_refused(fields, message):
+    target = build_target("gmm", dtype="float64", modes=3, radius=11.0)
+    with pytest.raises(ValueError, match=message):
+        quadrature(target, **fields)
+
+
 def test_nodes_integrate_polynomials_and_keep_off_the_middle():
     nodes, weights = nodes_and_weights(3.0, panels=4, order=5)
     assert weights.sum() == pytest.approx(6.0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tolerances import F64
 
+from sesamo_jax.density import leaked
 from sesamo_jax.symmetries import Z2, Cyclic, Product, Trivial, sign_flips
 
 
@@ -143,6 +144,14 @@ def test_every_point_has_exactly_one_sector(symmetry, shape, rng):
 
 
 @every_symmetry
+def test_what_leaves_the_cell_is_beyond_a_true_border(symmetry, shape, rng):
+    x = rng.normal(size=(500, *shape))
+    outside = jax.jit(jax.vmap(partial(leaked, symmetry)))(x)
+    margins = jax.jit(jax.vmap(symmetry.margins))(x)
+    np.testing.assert_array_equal(outside, np.any(margins > 0, axis=1))
+
+
+@every_symmetry
 def test_sector_recovers_the_element_that_acted_on_a_cell_point(symmetry, shape, rng):
     x = rng.normal(size=(500, *shape))
     in_cell = x[np.asarray(sectors(symmetry, x)) == 0]
@@ -244,6 +253,8 @@ def test_printed_borders_vanish_at_39_6_degrees_and_overlap_the_neighbours(rng):
     assert np.all(symmetry.margins(neighbour) < 0)
     x = rng.normal(size=(50, 2))
     np.testing.assert_array_equal(sectors(symmetry, x), sectors(Cyclic(8), x))
+    assert leaked(symmetry, neighbour)
+    assert not leaked(symmetry, ray(-20))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from benchmarks.serving import serve
 from benchmarks.weighing import weigh
 from sesamo_jax.config import Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
-from sesamo_jax.density import AS_DRAWN, leaked, log_q
+from sesamo_jax.density import AS_DRAWN, log_q
 from sesamo_jax.model import build_model
 from sesamo_jax.settings import resolve
 from sesamo_jax.train import TrainState, build_chunk, fit, init_states
@@ -79,7 +79,8 @@ def build_judge(
         if density not in AS_DRAWN:
             log_density = log_q(model, params, drawn, density)
         log_w = -jax.vmap(target.action)(drawn.x) - log_density
-        return log_w, leaked(model.margins(drawn.y))
+        outside = jnp.zeros(size, bool)
+        return log_w, outside if model.leaked is None else model.leaked(drawn.y)
 
     def judge(params: Params, key: Key) -> dict[str, float | None]:
         keys = jax.random.split(key, -(-samples // size))

@@ -18,6 +18,11 @@ MAX_ADAPTIVE_STEPS = 4096
 UNROLLED_STEPS = 10
 
 
+def is_adaptive(flow: Any) -> bool:
+    """Return whether a flow is integrated to a tolerance; its NaN means failed."""
+    return getattr(flow, "tolerance", 0) > 0
+
+
 class Method(NamedTuple):
     """An explicit Runge-Kutta method.
 

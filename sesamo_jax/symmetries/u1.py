@@ -51,6 +51,10 @@ class U1:
         real, imaginary = self._zero_mode(x)
         return jnp.arctan2(imaginary, real) % (2 * pi)
 
+    def angles(self, x: Array) -> Array:
+        """Return the g of all ways to reach x as e^{i g} y, here one, shape (1,)."""
+        return self.sector(x)[None]
+
     def margins(self, y: Array) -> Array:
         """Return -m, shape (1,)."""
         return -self._zero_mode(y)[:1]
@@ -83,6 +87,11 @@ class AlignedU1(U1):
     def undo(self, g: Array, x: Array) -> Array:
         """Return Re e^{-i g} x, (*lattice)."""
         return jnp.cos(g) * x[..., 0] + jnp.sin(g) * x[..., 1]
+
+    def angles(self, x: Array) -> Array:
+        """Return the g of r and of -r, half a turn apart, shape (2,)."""
+        g = self.sector(x)
+        return jnp.stack([g, (g + pi) % (2 * pi)])
 
     def margins(self, y: Array) -> Array:
         """Return -sum y, shape (1,): r and -r are the same field, half a turn apart."""

@@ -6,7 +6,7 @@ then have five minima, up to rotations, reflections and permutations.
 """
 
 from dataclasses import dataclass
-from math import gamma, log, pi
+from math import lgamma, log, pi
 from typing import Any
 
 import jax.numpy as jnp
@@ -79,7 +79,7 @@ class DoubleWell(ParticleSystem):
         mass = weights * np.exp(log_mass - log_mass.max())
         p = mass / mass.sum()
         half = self.dimension / 2
-        log_sphere = log(2) + half * log(pi) - log(gamma(half))
+        log_sphere = log(2) + half * log(pi) - lgamma(half)
         log_z = log(mass.sum()) + log_mass.max() + log_sphere - half * log(2)
         return Exact(
             log_z=float(log_z),
@@ -94,16 +94,19 @@ class DoubleWell(ParticleSystem):
     def _distance_nodes(self) -> tuple[np.ndarray, np.ndarray]:
         """Return Gauss-Legendre nodes and weights on either side of d_0.
 
-        Beyond the last, half of c s^4 outweighs b s^2, a quarter a s, and the last
-        quarter the largest action that counts.
+        Beyond the last, half of c s^4 outweighs b s^2, a quarter a s and the volume
+        d^(D-1), which grows by less than exp((D-1) s / d_0), and the last quarter the
+        largest action that counts. So it is below the first, if that is not 0.
         """
-        c, largest = self.quartic, NEGLIGIBLE * self.temperature / PAIRS[self.pairs]
+        c, unit = self.quartic, self.temperature / PAIRS[self.pairs]
+        linear = abs(self.linear) + (self.dimension - 1) * unit / self.offset
         farthest = max(
             (2 * abs(self.quadratic) / c) ** 0.5,
-            (4 * abs(self.linear) / c) ** (1 / 3),
-            (4 * largest / c) ** 0.25,
+            (4 * linear / c) ** (1 / 3),
+            (4 * NEGLIGIBLE * unit / c) ** 0.25,
         )
-        below = np.linspace(0, self.offset, PANELS + 1)
+        nearest = max(0.0, self.offset - farthest)
+        below = np.linspace(nearest, self.offset, PANELS + 1)
         above = np.linspace(self.offset, self.offset + farthest, PANELS + 1)
         edges = np.concatenate([below, above[1:]])
         points, weights = np.polynomial.legendre.leggauss(ORDER)
