@@ -1,6 +1,5 @@
 """What the studies' figures share: colours, a row of panels, and saving."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+
+from sesamo_jax.results import RunFolder
 
 FLOW, HMC, OTHER, LINE = "#0b6e8a", "#d1495b", "#edae49", "#444444"
 
@@ -43,13 +44,10 @@ def histories(folder: Path) -> list[np.ndarray]:
 
     Seeds train together in one program: each has its share of the time.
     """
-    path = folder / "history.csv"
-    if not path.exists():
+    run = RunFolder(folder)
+    if not run.history_path.exists():
         return []
-    curves: dict[int, list[tuple[float, float]]] = {}
-    with path.open() as file:
-        for row in csv.DictReader(file):
-            point = float(row["seconds"]), float(row["ess"])
-            curves.setdefault(int(row["seed"]), []).append(point)
-    share = np.array([1 / len(curves), 1.0])
-    return [share * np.array(points) for points in curves.values()]
+    history = run.read_history()
+    share = np.array([1 / history["ess"].shape[1], 1.0])
+    columns = zip(history["seconds"].T, history["ess"].T, strict=True)
+    return [share * np.stack(column, axis=-1) for column in columns]

@@ -16,6 +16,8 @@ from paper import FIELDS, FIRST, RESULTS, field_pieces, pieces
 from paper_tables import LABELS
 from studies import ROOT
 
+from sesamo_jax.files import read_arrays
+
 COLOURS = {"ours": FLOW, "sesamo": HMC, "canonicalization": OTHER, "realnvp": LINE}
 LOWEST = 1e-4  # densities below so much of the largest are drawn white
 
@@ -36,9 +38,9 @@ def densities(target: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
     for row, folder in folders.items():
         path = ROOT / folder / "samples.npz"
         if path.exists():
-            with np.load(path) as file:
-                axis, log_p = file["grid_axis"], file["grid_log_p"]
-                found.append((LABELS[row], axis, file["grid_log_q"][0]))
+            arrays = read_arrays(path)
+            axis, log_p = arrays["grid_axis"], arrays["grid_log_p"]
+            found.append((LABELS[row], axis, arrays["grid_log_q"][0]))
     return [("exact", axis, log_p), *found] if found else []
 
 

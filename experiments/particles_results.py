@@ -1,6 +1,5 @@
 """Reading the result files of the particle study, with energies of their samples."""
 
-import csv
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +10,8 @@ import studies
 from studies import ROOT
 
 from sesamo_jax import build_target
+from sesamo_jax.files import read_arrays
+from sesamo_jax.results import RunFolder
 
 metrics = partial(studies.metrics, "particles")
 RESULTS = ROOT / "experiments" / "results" / "particles"
@@ -38,8 +39,8 @@ def samples(name: str, seed: int = 0) -> Drawn | None:
     path = RESULTS / name / "samples.npz"
     if not path.exists():
         return None
-    with np.load(path) as file:
-        x, log_w = file["x"][seed], file["log_w"][seed].astype(float)
+    arrays = read_arrays(path)
+    x, log_w = arrays["x"][seed], arrays["log_w"][seed].astype(float)
     w = np.exp(log_w - log_w.max())
     return Drawn(x, w / w.sum())
 
@@ -52,11 +53,7 @@ def observed(target: str, name: str, x: np.ndarray) -> np.ndarray:
 
 def training_nll(name: str) -> list[float]:
     """Return each seed's NLL of training batches, a mean over the last steps."""
-    last: dict[str, float] = {}
-    with (RESULTS / name / "history.csv").open() as file:
-        for row in csv.DictReader(file):
-            last[row["seed"]] = float(row["loss"])
-    return list(last.values())
+    return RunFolder(RESULTS / name).read_history()["loss"][-1].tolist()
 
 
 def result_file(name: str) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import numpy as np
 import studies
 from studies import ROOT, Run
 
+from sesamo_jax.files import read_arrays
 from sesamo_jax.summary import aggregate
 
 RESULTS = ROOT / "experiments" / "results" / "phi4"
@@ -39,9 +40,9 @@ def samples(name: str) -> dict[str, np.ndarray] | None:
     path = RESULTS / name / "samples.npz"
     if not path.exists():
         return None
-    with np.load(path) as file:
-        x = file["x"][0].astype(float)
-        log_w = file["log_w"][0] if "log_w" in file else np.zeros(len(x))
+    arrays = read_arrays(path)
+    x = arrays["x"][0].astype(float)
+    log_w = arrays["log_w"][0] if "log_w" in arrays else np.zeros(len(x))
     w = np.exp(log_w - log_w.max())
     return {"x": x, "w": w / w.sum()}
 

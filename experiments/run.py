@@ -37,6 +37,11 @@ class Parser(argparse.ArgumentParser):
         fail(message, 2)
 
 
+def show_any_name() -> None:
+    """Let names be printed that the terminal has no letters for."""
+    sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def fail(message: str, code: int) -> NoReturn:
     """Print one line and leave."""
     script = Path(sys.argv[0]).name
@@ -131,6 +136,7 @@ def default_output(run: Run) -> Path:
 
 def main() -> None:
     """Run the command line."""
+    show_any_name()
     options = parse()
     if options.list:
         show_list()

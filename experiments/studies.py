@@ -1,7 +1,6 @@
 """What the studies share: carrying out tables of runs, and tables of their results."""
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sesamo_jax.files import read_json
 from sesamo_jax.settings import difference, resolve, to_json
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +58,11 @@ def carry_out(runs: dict[str, Entry], hours: float = inf, show: bool = False) ->
             print("python", *words)
             continue
         if (ROOT / folder / "metrics.json").exists():
-            if change := changed(folder, entry):
+            try:
+                change = changed(folder, entry)
+            except ValueError as error:
+                change = str(error)
+            if change:
                 print(f"{folder} holds another run ({change}): remove it", flush=True)
                 unfinished += 1
             continue
@@ -155,8 +159,12 @@ def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file."""
-    return json.loads(path.read_text())
+    """Return the content of a JSON file.
+
+    Raises:
+        ValueError: if it cannot be read, naming it.
+    """
+    return read_json(path)
 
 
 def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:

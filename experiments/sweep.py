@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
-from run import Parser, assignments, fail
+from run import Parser, assignments, fail, show_any_name
 from studies import markdown, read
 
 from sesamo_jax.config import Run
+from sesamo_jax.files import reading
 from sesamo_jax.presets import PRESETS
 from sesamo_jax.runs import Stopped, execute
 from sesamo_jax.settings import difference, resolve, to_json
@@ -238,19 +239,25 @@ def running(jobs: list[Any]) -> int:
     return sum(not job.done() for job in jobs)
 
 
-def table(scan: list[Point]) -> str:
-    """Return the results of all points in Markdown."""
+def table(scan: list[Point], failures: dict[str, str]) -> str:
+    """Return the results of all points in Markdown; name those that are damaged."""
     rows = []
     for point in scan:
-        path = point.folder / "metrics.json"
-        total = read(path)["aggregate"] if path.exists() else {}
-        cells = [total[name]["text"] if total else "-" for name in COLUMNS]
+        path, cells = point.folder / "metrics.json", ["-"] * len(COLUMNS)
+        try:
+            if path.exists():
+                with reading(path, "remove it"):
+                    total = read(path)["aggregate"]
+                    cells = [total[name]["text"] for name in COLUMNS]
+        except ValueError as error:
+            failures[point.folder.name] = str(error)
         rows.append([f"`{point.folder.name}`", *cells])
     return markdown(["point", "ESS", "leak", "log Z"], rows)
 
 
 def main() -> None:
     """Run the command line."""
+    show_any_name()
     options = parse()
     try:
         scan = points(options)
@@ -266,10 +273,11 @@ def main() -> None:
     try:
         failures = carry_out(todo, submit, options.parallel)
         options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "table.md").write_text(table(scan) + "\n")
+        text = table(scan, failures)
+        (options.output / "table.md").write_text(text + "\n", "utf-8")
     except OSError as error:
         fail(str(error), 1)
-    print(table(scan))
+    print(text)
     for name, reason in failures.items():
         print(f"{name}: {reason}", file=sys.stderr)
     if failures:

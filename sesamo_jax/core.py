@@ -122,6 +122,18 @@ class Exact(NamedTuple):
     observables: Mapping[str, float] = {}
     source: str = ""
 
+    def known(self) -> "Exact":
+        """Return these values without those that are not finite."""
+
+        def finite(value: Any) -> bool:
+            return value is not None and bool(np.isfinite(value).all())
+
+        return self._replace(
+            log_z=self.log_z if finite(self.log_z) else None,
+            sectors=self.sectors if finite(self.sectors) else None,
+            observables={k: v for k, v in self.observables.items() if finite(v)},
+        )
+
 
 class LocalMoments(NamedTuple):
     """A Hubbard model in the spin basis, as its local moments see it.
@@ -164,7 +176,7 @@ class Target:
         measure: of one configuration to a dictionary of further observables, those
             that share their work.
         derived: functions of the means of scalar observables, by name.
-        exact: reference values.
+        exact: reference values; those that are not finite are taken as unknown.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
         moments: of a Hubbard model, for the method `worldlines`; x is (N_t, N_x).
         slice_shape: shape of the y that the symmetry acts on, where it is not that of
@@ -202,6 +214,7 @@ class Target:
         event = (self.name, self.event_shape, self.dtype)
         check_action(*event, self.action)
         check_observables(*event, self.observe)
+        object.__setattr__(self, "exact", self.exact.known())
 
     @property
     def listed_sectors(self) -> int | None:

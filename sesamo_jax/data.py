@@ -6,6 +6,7 @@ import numpy as np
 
 from sesamo_jax.config import Config
 from sesamo_jax.core import Target
+from sesamo_jax.files import CONTENT
 from sesamo_jax.particles import helmert, pair_matrix
 
 # Of the particles' root mean square distance from 0: more than rounding in float32.
@@ -58,13 +59,14 @@ def read_data(section: str, config: Config, target: Target) -> np.ndarray | None
 def _load(name: str, path: str) -> np.ndarray:
     """Return the array of a file."""
     try:
-        values = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            values = np.load(file, allow_pickle=False)
     except OSError as error:
         raise ValueError(
             f"{name} cannot be read ({error.strerror or error}): give the path of a "
             ".npy file of configurations"
         ) from error
-    except (ValueError, EOFError) as error:
+    except CONTENT as error:
         raise ValueError(
             f"{name} is not a .npy file of numbers: write one with numpy.save"
         ) from error

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -34,7 +35,13 @@ def progress(steps: int, done: int) -> Iterator[Callable[[dict], None]]:
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether SIGINT or SIGTERM has arrived."""
+    """Yield a function that says whether SIGINT or SIGTERM has arrived.
+
+    Python lets the main thread alone hear them: in any other, none arrives.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     received: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:

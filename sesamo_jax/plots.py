@@ -6,31 +6,32 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sesamo_jax.results import RunFolder
+from sesamo_jax.files import reading
+from sesamo_jax.results import CONFIG, LINES, METRICS, REMEDIES, SAMPLES, RunFolder
 
 COLOURS = {"model": "#0b6e8a", "exact": "#d1495b"}
 
 
 def make_figures(folder: RunFolder) -> list[str]:
     """Draw every figure that the run's files allow and return the file names."""
-    metrics = folder.read("metrics.json")
-    with np.load(folder.path / "samples.npz") as file:
-        arrays = dict(file)
-    figures: dict[str, Callable[[], Figure]] = {}
+    metrics, arrays = folder.read(METRICS), folder.read_arrays()
+    # Each with the file that it shows, in which the fault is where it cannot.
+    figures: dict[str, tuple[str, Callable[[], Figure]]] = {}
     if "log_w" in arrays:
-        figures["weights.png"] = lambda: weights_figure(arrays, metrics)
+        figures["weights.png"] = SAMPLES, lambda: weights_figure(arrays, metrics)
     if folder.history_path.exists():
         history = folder.read_history()
-        accounting = folder.read("config.json")["training"]["density"]
+        accounting = folder.read(CONFIG)["training"]["density"]
         # A likelihood of data alone needs no samples of the model in training.
         if not np.isnan(history["ess"]).all():
-            figures["ess.png"] = lambda: ess_figure(history, metrics, accounting)
+            figures["ess.png"] = LINES, lambda: ess_figure(history, metrics, accounting)
     if "grid_axis" in arrays:
-        figures["density.png"] = lambda: density_figure(arrays, metrics)
+        figures["density.png"] = SAMPLES, lambda: density_figure(arrays, metrics)
     if metrics["seeds"][0]["sectors"] is not None:
-        figures["sectors.png"] = lambda: sectors_figure(metrics)
-    for name, draw in figures.items():
-        figure = draw()
+        figures["sectors.png"] = METRICS, lambda: sectors_figure(metrics)
+    for name, (source, draw) in figures.items():
+        with reading(folder.path / source, REMEDIES[source]):
+            figure = draw()
         figure.savefig(folder.path / name, dpi=150)
     return list(figures)
 

@@ -3,18 +3,30 @@
 import csv
 import fcntl
 import importlib.metadata
-import json
 import os
 import platform
 import resource
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+
+from sesamo_jax.files import (
+    Damaged,
+    partial,
+    read_arrays,
+    read_json,
+    reading,
+    replacing,
+    write_arrays,
+    write_json,
+)
 
 PACKAGES = (
     *("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
@@ -32,6 +44,19 @@ HISTORY = (
     "leak",
     "nonfinite_steps",
 )
+HEAD = ",".join(HISTORY) + "\n"
+PROBE = ".write_test"
+CONFIG, ENVIRONMENT, METRICS = "config.json", "env.json", "metrics.json"
+LINES, SAMPLES = "history.csv", "samples.npz"
+ANEW = "and resume: the trained model is judged anew"
+# What to do about a file that is damaged.
+REMEDIES = {
+    CONFIG: "restore it from a copy, or choose another folder",
+    ENVIRONMENT: "move it away, or choose another folder",
+    METRICS: f"remove it {ANEW}",
+    SAMPLES: f"remove it and {METRICS} {ANEW}",
+    LINES: "restore it from a copy, or remove it: the run goes on without it",
+}
 
 
 class RunFolder:
@@ -43,7 +68,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.history_path = path / "history.csv"
+        self.history_path = path / LINES
         self._lock: int | None = None
 
     @property
@@ -62,7 +87,7 @@ class RunFolder:
             OSError: if it cannot be written to.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        probe = self.path / ".write_test"
+        probe = self.path / PROBE
         probe.write_text("")
         probe.unlink()
         self._lock = os.open(self.path, os.O_RDONLY)
@@ -80,27 +105,54 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
-    def is_empty(self) -> bool:
-        """Return whether the folder is missing or holds nothing."""
-        return not self.path.exists() or not any(self.path.iterdir())
+    def is_new(self) -> bool:
+        """Return whether the folder is missing, or holds what opening it leaves.
+
+        A kill may leave some of that before there is a configuration. Earlier versions
+        wrote the environment first.
+        """
+        if not self.path.exists():
+            return True
+        names = {entry.name for entry in self.path.iterdir()}
+        own = {PROBE, ENVIRONMENT}
+        own |= {partial(self.path / name).name for name in (CONFIG, ENVIRONMENT)}
+        if not names <= own:
+            return False
+        return ENVIRONMENT not in names or "git_commit" in self.read(ENVIRONMENT)
+
+    def check(self) -> None:
+        """Raise Damaged where something else is in the place of a file or folder."""
+        for name in REMEDIES:
+            path = self.path / name
+            if path.exists() and not path.is_file():
+                raise Damaged(f"{path} must be a file: move it away")
+        if self.checkpoints.exists() and not self.checkpoints.is_dir():
+            raise Damaged(f"{self.checkpoints} must be a folder: move it away")
 
     def read(self, name: str) -> Any:
-        """Return the content of a JSON file, None if it is not there."""
+        """Return the content of a JSON file, None if it is not there.
+
+        Raises:
+            Damaged: if it cannot be read; one sentence.
+        """
         path = self.path / name
-        return json.loads(path.read_text()) if path.exists() else None
+        return read_json(path, REMEDIES[name]) if path.exists() else None
+
+    def read_arrays(self) -> dict[str, np.ndarray]:
+        """Return the samples and what belongs to them, nothing if they are not there.
+
+        Raises: as `read`.
+        """
+        path = self.path / SAMPLES
+        return read_arrays(path, REMEDIES[SAMPLES]) if path.exists() else {}
 
     def write(self, name: str, content: Any) -> None:
         """Write a JSON file; it is replaced whole or not at all."""
-        temporary = self.path / f".{name}.part"
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-        os.replace(temporary, self.path / name)
+        write_json(self.path / name, content)
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write a compressed npz file; it is replaced whole or not at all."""
-        temporary = self.path / f".{name}"
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **dict(arrays))  # type: ignore[arg-type]
-        os.replace(temporary, self.path / name)
+        write_arrays(self.path / name, arrays)
 
     def append_history(self, seeds: Sequence[int], row: Mapping[str, Any]) -> None:
         """Append one line per seed to `history.csv`."""
@@ -113,27 +165,57 @@ class RunFolder:
                 values = [row[name][index].item() for name in HISTORY[1:]]
                 writer.writerow([seed, *(_short(value) for value in values)])
 
-    def truncate_history(self, step: int) -> None:
-        """Drop lines beyond a step, which a resumed run writes again, and torn ones."""
+    def truncate_history(self, seeds: Sequence[int], step: int) -> None:
+        """Drop lines beyond a step, which a resumed run writes again, and torn ones.
+
+        Says so on stderr where lines up to that step are missing.
+
+        Raises: as `read`.
+        """
         if not self.history_path.exists():
             return
-        lines = self.history_path.read_text().splitlines(keepends=True)
-        commas = len(HISTORY) - 1
-        whole = [x for x in lines[1:] if x.endswith("\n") and x.count(",") == commas]
-        kept = [line for line in whole if int(line.split(",")[1]) <= step]
-        temporary = self.history_path.with_suffix(".part")
-        temporary.write_text("".join(lines[:1] + kept))
-        os.replace(temporary, self.history_path)
+        with reading(self.history_path, REMEDIES[LINES]):
+            text = self.history_path.read_text()
+            head, *lines = text.splitlines(keepends=True) or [""]
+            if not HEAD.startswith(head):
+                raise ValueError("its first line does not name a history's columns")
+            lines = [line for line in lines if line.endswith("\n")]
+            steps = [_step(line) for line in lines]
+        members = Counter(steps)
+        whole = [s <= step and members[s] == len(seeds) for s in steps]
+        if step > max(compress(steps, whole), default=0):
+            print(
+                f"{self.history_path}: its lines up to step {step} are missing, the "
+                "history goes on without them",
+                file=sys.stderr,
+            )
+        if not any(whole):
+            self.history_path.unlink()
+            return
+        with replacing(self.history_path) as file:
+            file.write("".join([head, *compress(lines, whole)]).encode())
 
     def read_history(self) -> dict[str, np.ndarray]:
-        """Return the history, one array of shape (rows, seeds) per column."""
-        with self.history_path.open() as file:
-            table = list(csv.DictReader(file))
-        seeds = len({row["seed"] for row in table})
-        columns = {
-            name: np.array([float(row[name]) for row in table]) for name in table[0]
-        }
-        return {name: values.reshape(-1, seeds) for name, values in columns.items()}
+        """Return the history, one array of shape (rows, seeds) per column.
+
+        Raises: as `read`.
+        """
+        with reading(self.history_path, REMEDIES[LINES]):
+            with self.history_path.open() as file:
+                table = list(csv.DictReader(file))
+            seeds = len({row["seed"] for row in table})
+            return {
+                name: np.array([float(row[name]) for row in table]).reshape(-1, seeds)
+                for name in HISTORY
+            }
+
+
+def _step(line: str) -> int:
+    """Return the step of a line of the history."""
+    values = [float(value) for value in line.split(",")]
+    if len(values) != len(HISTORY):
+        raise ValueError(f"a line has {len(values)} numbers")
+    return int(values[1])
 
 
 def _short(value: float | int) -> float | int | str:

@@ -4,23 +4,33 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from sesamo_jax.checkpoint import Checkpoints
+from sesamo_jax.checkpoint import Checkpoints, stored_generator
 from sesamo_jax.config import REFERENCES, Run
 from sesamo_jax.core import Model, Target
 from sesamo_jax.data import read_data
 from sesamo_jax.devices import ONE_DEVICE, Placement, place
+from sesamo_jax.files import reading
 from sesamo_jax.judging import judge, metrics, sample_reference
 from sesamo_jax.model import build_model
 from sesamo_jax.monitor import progress, stop_signals
 from sesamo_jax.plots import make_figures
 from sesamo_jax.processes import exchange, from_first, on_first, together
-from sesamo_jax.results import RunFolder, environment
-from sesamo_jax.settings import difference, to_json
+from sesamo_jax.results import (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    REMEDIES,
+    SAMPLES,
+    RunFolder,
+    environment,
+)
+from sesamo_jax.settings import difference, fingerprint, to_json
+from sesamo_jax.summary import format_report
 from sesamo_jax.train import FitResult, TrainState, fit, init_states
 from sesamo_jax.validation import complete
 from sesamo_jax.warm_start import warm_start
@@ -54,20 +64,31 @@ def execute(
 
     Raises:
         UsageError: if the folder is in use, not writable or of another configuration.
-        ValueError: if the configuration is wrong, or does not suit the devices.
+        ValueError: if the configuration is wrong, or does not suit the devices, or a
+            file of the folder is damaged; one sentence.
         Stopped: after SIGINT or SIGTERM.
     """
     if run.target.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
+    folder = RunFolder(Path(path))
+    # A resumed run goes on with the random numbers that it was begun with.
+    generator = from_first(lambda: stored_generator(folder.checkpoints))
+    with jax.default_prng_impl(generator):
+        return _execute(run, folder, resume, devices)
+
+
+def _execute(
+    run: Run, folder: RunFolder, resume: bool, devices: int | None
+) -> dict[str, Any]:
+    """Do what `execute` does."""
     _check_same(run)
     target = run.target.build(run.target_name)
     run = replace(run, config=complete(run.config, target))
     placement = _place(run, devices)
     reference = run.config.method in REFERENCES
     model = None if reference else build_model(target, run.config)
-    folder = RunFolder(Path(path))
     data = held_out = None
-    if not from_first((folder.path / "metrics.json").exists):
+    if not from_first((folder.path / METRICS).exists):
         # before anything is written
         data = together(lambda: read_data("training", run.config, target))
         held_out = together(lambda: read_data("evaluation", run.config, target))
@@ -88,22 +109,23 @@ def _fill(
 
     Args: as in `execute`; `data` to train on and to be judged by.
     """
-    finished = from_first(lambda: folder.read("metrics.json") is not None)
+    finished = from_first(lambda: folder.read(METRICS) is not None)
     arrays, content = None, None
     if not finished:
         if model is None:
             entries, arrays = sample_reference(run, target)
         else:
-            result = _train(run, model, target, folder, data[0], placement)
+            start = _start(run, model, folder)
+            result = _train(run, model, target, folder, data[0], placement, start)
             entries, arrays = judge(run, model, target, result, data[1])
         content = metrics(run, target, entries, arrays)
 
     def finish() -> dict[str, Any]:
         if arrays is not None:
-            folder.write_arrays("samples.npz", arrays)
-            folder.write("metrics.json", content)
+            folder.write_arrays(SAMPLES, arrays)
+            folder.write(METRICS, content)
         make_figures(folder)
-        return folder.read("metrics.json")
+        return folder.read(METRICS)
 
     return from_first(finish)
 
@@ -134,33 +156,47 @@ def _place(run: Run, devices: int | None) -> Placement:
 def _open(run: Run, folder: RunFolder, resume: bool, placement: Placement) -> None:
     path = folder.path
     try:
-        empty, config = folder.is_empty(), folder.read("config.json")
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"output folder {path} has a name that is not UTF-8, as checkpoints need: "
+            "choose another, or a locale of UTF-8"
+        ) from error
+    try:
+        new = folder.is_new()
+        folder.check()
+        config, metrics = folder.read(CONFIG), folder.read(METRICS)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read output folder {path}: {error}") from error
-    if not empty and config is None:
+    if not new and config is None:
         raise UsageError(
             f"output folder {path} holds files that are not a run's: choose another"
         )
-    if not empty and not resume:
+    if not new and not resume:
         raise UsageError(
             f"output folder {path} already holds a run: choose another, or add --resume"
         )
     wanted = to_json(run)
-    finished = folder.read("metrics.json") is not None
     known = config
-    if config is not None and not finished:  # how to judge may still change
+    if config is not None and metrics is None:  # how to judge may still change
         known = {**config, "evaluation": wanted["evaluation"]}
     if known is not None and (changed := difference(known, wanted)):
         raise UsageError(
-            f"output folder {path} holds a run of another configuration ({changed}): "
-            "repeat its settings to resume, or choose another folder"
+            f"output folder {path} holds a run of another configuration ({changed}), "
+            f"see {path / CONFIG}: repeat its settings to resume, or choose another "
+            "folder"
         )
+    if metrics is not None:
+        with reading(path / METRICS, REMEDIES[METRICS]):
+            format_report(metrics)  # which takes all that it should have
+            if len(metrics["seeds"]) != run.seeds:
+                raise ValueError(f"it is not of {run.seeds} seeds")
     try:
         folder.open()
-        if config is None:
-            folder.write("env.json", environment() | {"mesh": placement.describe()})
-        if not finished:
-            folder.write("config.json", wanted)
+        if metrics is None:
+            folder.write(CONFIG, wanted)
+        if config is None or not (path / ENVIRONMENT).exists():
+            folder.write(ENVIRONMENT, environment() | {"mesh": placement.describe()})
     except BlockingIOError as error:
         raise UsageError(
             f"another process is at work in output folder {path}: wait for its end, or "
@@ -172,6 +208,30 @@ def _open(run: Run, folder: RunFolder, resume: bool, placement: Placement) -> No
         ) from error
 
 
+class _Start(NamedTuple):
+    """What training goes on from, and the seconds spent on it so far by kind."""
+
+    checkpoints: Checkpoints
+    states: TrainState
+    spent: dict[str, float]
+
+
+def _start(run: Run, model: Model, folder: RunFolder) -> _Start:
+    """Return the last checkpoint, or else the beginning."""
+    seeds = range(run.seed, run.seed + run.seeds)
+    states = init_states(model, run.config, seeds)
+    spent = {"wall": 0.0, "compile": 0.0}
+    source = run.config.training.warm_start
+    checkpoints = Checkpoints(folder.checkpoints, [fingerprint(to_json(run))])
+    if checkpoints.latest_step() is not None:
+        states, spent = checkpoints.restore(states)
+    elif source is not None:
+        states = warm_start(states, getattr(run.target, "shape", ()), source)
+    done = int(states.step[0])
+    on_first(lambda: folder.truncate_history(seeds, done))
+    return _Start(checkpoints, states, spent)
+
+
 def _train(
     run: Run,
     model: Model,
@@ -179,19 +239,12 @@ def _train(
     folder: RunFolder,
     data: np.ndarray | None,
     placement: Placement,
+    start: _Start,
 ) -> FitResult:
-    """Train from the last checkpoint, or from the start, to the last step."""
+    """Train to the last step, and close the checkpoints."""
+    checkpoints, states, spent = start
     seeds = range(run.seed, run.seed + run.seeds)
-    states = init_states(model, run.config, seeds)
-    source = run.config.training.warm_start
-    checkpoints = Checkpoints(folder.checkpoints)
-    spent = {"wall": 0.0, "compile": 0.0}
-    if checkpoints.latest_step() is not None:
-        states, spent = checkpoints.restore(states)
-    elif source is not None:
-        states = warm_start(states, getattr(run.target, "shape", ()), source)
     done = int(states.step[0])
-    on_first(lambda: folder.truncate_history(done))
     last_save = monotonic()
     steps = run.config.training.steps
     with stop_signals() as stopped, progress(steps, done) as show:

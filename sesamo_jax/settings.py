@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
+from hashlib import sha256
+from math import isfinite
 from os import PathLike
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -183,14 +185,27 @@ def to_json(run: Run) -> dict[str, Any]:
         "seeds": run.seeds,
         **tree,
     }
-    return json.loads(json.dumps(tree))  # as a file gives it back: tuples are lists
+    # As a file gives it back: tuples are lists.
+    return json.loads(json.dumps(_finite(tree)))
+
+
+def _finite(value: Any) -> Any:
+    """Return settings with infinite numbers as text, which is converted back."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def from_json(tree: Mapping[str, Any]) -> Run:
-    """Return the run that `to_json` wrote."""
+    """Return the run that `to_json` wrote, by this version or an earlier one.
+
+    A section that is missing takes its defaults.
+    """
     settings = {name: tree[name] for name in SCALARS}
     for section in ("target", *SECTIONS):
-        for field, value in tree[section].items():
+        for field, value in tree.get(section, {}).items():
             if (section, field) != ("target", "name"):
                 settings[f"{section}.{field}"] = value
     return _assemble(
@@ -205,6 +220,19 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
         if flat_old.get(name) != flat_new.get(name):
             return f"{name} was {flat_old.get(name)!r}, now {flat_new.get(name)!r}"
     return None
+
+
+def fingerprint(tree: Mapping[str, Any]) -> str:
+    """Return a digest of those settings of a `to_json` dictionary that shape training.
+
+    Two agree where `difference` finds none but in how to judge.
+    """
+    flat = {
+        name: value
+        for name, value in _flatten(tree).items()
+        if value is not None and not name.startswith("evaluation.")
+    }
+    return sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -15,10 +15,11 @@ from scipy.interpolate import RegularGridInterpolator
 
 from sesamo_jax.checkpoint import Checkpoints
 from sesamo_jax.core import Params
+from sesamo_jax.files import reading
 from sesamo_jax.lattice import displacement_classes
 from sesamo_jax.model import build_model
-from sesamo_jax.results import RunFolder
-from sesamo_jax.settings import from_json
+from sesamo_jax.results import CONFIG, RunFolder
+from sesamo_jax.settings import fingerprint, from_json, to_json
 from sesamo_jax.train import TrainState, init_states
 
 
@@ -40,11 +41,19 @@ def warm_start(states: TrainState, shape: tuple[int, ...], source: str) -> Train
         raise ValueError(
             f"training.warm_start={source!r} holds no run with a checkpoint"
         )
-    run = from_json(tree)
-    target = run.target.build(run.target_name)
+    with reading(folder.path / CONFIG, "start from another run"):
+        run = from_json(tree)
+        target = run.target.build(run.target_name)
+        model = build_model(target, run.config)
     seeds = range(run.seed, run.seed + run.seeds)
-    like = init_states(build_model(target, run.config), run.config, seeds)
-    checkpoints = Checkpoints(folder.checkpoints)
+    like = init_states(model, run.config, seeds)
+    # As it was written, and with what has been added to configurations since then.
+    known = [fingerprint(tree), fingerprint(to_json(run))]
+    checkpoints = Checkpoints(folder.checkpoints, known, read_only=True)
+    if checkpoints.latest_step() is None:
+        raise ValueError(
+            f"training.warm_start={source!r} holds no checkpoint yet: wait for one"
+        )
     trained = checkpoints.restore(like)[0].params
     checkpoints.close()
     old_shape = getattr(run.target, "shape", ())

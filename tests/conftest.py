@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -52,3 +52,20 @@ def experiment() -> Callable[[str], ModuleType]:
     if folder not in sys.path:
         sys.path.append(folder)
     return importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """Return entries and arrays of a small run's report, which are real."""
+    from small_runs import judged_run  # knows the package, whose import is tested
+
+    return judged_run(tmp_path_factory.mktemp("judged") / "run")
+
+
+@pytest.fixture(scope="module")
+def no_training(judged: tuple) -> Iterator[None]:
+    """Let small runs train and judge at no cost, as `small_runs` says."""
+    from small_runs import without_training
+
+    with without_training(judged):
+        yield

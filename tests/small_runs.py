@@ -2,11 +2,19 @@
 
 import csv
 import json
+from contextlib import contextmanager
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from sesamo_jax import build_model, judging, runs
+from sesamo_jax.results import HISTORY
 from sesamo_jax.runs import UsageError, execute
 from sesamo_jax.settings import resolve
+from sesamo_jax.train import FitResult, init_states
+from sesamo_jax.validation import complete
 
 # Three modes, a few numbers of parameters, three chunks of ten steps.
 TINY = {
@@ -61,3 +69,85 @@ def refused(run, path, words, resume=False):
     assert words in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+class Reached(Exception):
+    """The run has got as far as it had to."""
+
+
+def reach(*arguments, **options):
+    raise Reached
+
+
+def judged_run(path):
+    """Return entries and arrays of the report of a run carried out in a folder."""
+    kept = []
+
+    def keep(*arguments):
+        kept.append(judging.judge(*arguments))
+        return kept[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "make_figures", lambda folder: [])
+        patch.setattr(runs, "judge", keep)
+        execute(plain_run(), path)
+    return kept[0]
+
+
+@contextmanager
+def without_training(judged):
+    """Let runs take steps that cost nothing, but depend on states, keys and step."""
+    run = plain_run()
+    steps, seeds = run.config.training.steps, range(run.seed, run.seed + run.seeds)
+    target = run.target.build(run.target_name)
+    config = complete(run.config, target)
+    first = init_states(build_model(target, config), config, seeds)
+
+    def fit(model, target, config, seeds, *, states, on_chunk, **unused):
+        for done in range(int(states.step[0]) + 10, steps + 1, 10):
+            noise = np.sin(done + jax.random.key_data(states.key)[:, -1] % 1000)
+
+            def move(leaf, noise=noise):
+                moved = 0.9 * leaf + noise.reshape(-1, *[1] * (leaf.ndim - 1))
+                return moved.astype(leaf.dtype)
+
+            params = jax.tree.map(move, states.params)
+            step = np.full(2, done, np.int32)
+            states = states._replace(params=params, step=jnp.asarray(step))
+            row = {name: noise + i for i, name in enumerate(HISTORY)}
+            row |= {"step": step, "compile_seconds": np.full(2, 0.1)}
+            on_chunk(states, row | {"seconds": np.full(2, done * 0.01)})
+        return FitResult(states, {}, 0.1, 0.1)
+
+    def judge(run, model, target, result, held_out):
+        entries, arrays = judged
+        leaves = jax.tree.leaves(result.params)
+        sums = sum(
+            np.asarray(x, float).sum(axis=tuple(range(1, x.ndim))) for x in leaves
+        )
+        entries = [
+            entry | {"ess": float(s)} for entry, s in zip(entries, sums, strict=True)
+        ]
+        return entries, arrays | {"x": arrays["x"] + np.float32(sums[:, None, None])}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "init_states", lambda *arguments: first)
+        patch.setattr(runs, "fit", fit)
+        patch.setattr(runs, "judge", judge)
+        patch.setattr(runs, "make_figures", lambda folder: [])
+        patch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+        yield
+
+
+def results(path):
+    """Return everything that a run has computed, but for times and memory."""
+    metrics = strict(path / "metrics.json")
+    clocks = ("wall_seconds", "compile_seconds")
+    with np.load(path / "samples.npz") as file:
+        arrays = {name: file[name].tobytes() for name in file.files}
+    return (
+        without(metrics["seeds"], *clocks),
+        metrics["exact"],
+        without(history(path), "seconds"),
+        arrays,
+    )

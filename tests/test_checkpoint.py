@@ -1,6 +1,11 @@
 """Checkpoints of training states, and saved parameters."""
 
+import json
 import logging
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +13,7 @@ import numpy as np
 import pytest
 
 from sesamo_jax import Config, RealNVPConfig, build_model, build_target, load, save
-from sesamo_jax.checkpoint import KEPT, Checkpoints
+from sesamo_jax.checkpoint import KEPT, RECORD, Checkpoints
 from sesamo_jax.train import TrainState, init_states
 
 CONFIG = Config(method="realnvp", flow=RealNVPConfig(couplings=2, layers=0, width=4))
@@ -134,6 +139,184 @@ def test_a_write_that_dies_half_way_does_not_count(states, tmp_path):
     finally:
         logging.disable(logging.NOTSET)
     np.testing.assert_array_equal(restored.step, [10, 10])
+
+
+# Damage
+
+EARLIER = {"wall": 0.1, "compile": 3.3}
+
+
+@pytest.fixture(scope="module")
+def two_steps(states, tmp_path_factory):
+    """Return a folder of two steps, one of whose arrays is of more than a few bytes.
+
+    Large ones are stored without a checksum by the library itself.
+    """
+    folder = tmp_path_factory.mktemp("checkpoints") / "two"
+    noise = np.random.default_rng(5).normal(size=(2, 9000)).astype(np.float32)
+    large = states._replace(params=states.params | {"large": jnp.asarray(noise)})
+    checkpoints = Checkpoints(folder, ["mine"])
+    checkpoints.save(large._replace(step=at(10)), EARLIER)
+    checkpoints.save(large._replace(step=at(20)), SECONDS)
+    checkpoints.close()
+    return folder, large
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink, replace_by_folder])
+def test_the_step_before_a_damaged_one_is_taken(two_steps, damage, tmp_path, capfd):
+    whole, states = two_steps
+    files = sorted(x.relative_to(whole) for x in whole.glob("20/**/*") if x.is_file())
+    assert max((whole / file).stat().st_size for file in files) > 9000
+    # Without its record a step is as earlier versions wrote it.
+    files.remove(Path("20") / RECORD)
+    for number, file in enumerate(files):
+        folder = tmp_path / str(number)
+        shutil.copytree(whole, folder)
+        damage(folder / file)
+        checkpoints = Checkpoints(folder, ["mine"])
+        restored, seconds = checkpoints.restore(blank(states))
+        assert_same(restored, states._replace(step=at(10)))
+        assert seconds == EARLIER
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n")) == ("", 1), file
+        assert f"{folder / '20'} cannot be read" in err
+        assert "step 10 before it is taken" in err
+        # Steps go on from there, over the damaged one.
+        if number == 0:
+            checkpoints.save(states._replace(step=at(15)), SECONDS)
+            assert checkpoints.latest_step() == 15
+            assert_same(checkpoints.restore(blank(states))[0].step, at(15))
+        checkpoints.close()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("damage", [flip, cut, replace_by_folder])
+def test_a_damaged_record_is_damage(two_steps, damage, tmp_path, capfd):
+    whole, states = two_steps
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(whole, folder)
+    damage(folder / "20" / RECORD)
+    with closing(Checkpoints(folder, ["mine"])) as checkpoints:
+        assert_same(checkpoints.restore(blank(states))[0].step, at(10))
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_a_record_of_other_settings_does_not_agree_with_its_checksum(
+    two_steps, tmp_path, capfd
+):
+    whole, states = two_steps
+    for name, value in (("configuration", "other"), ("generator", "rbg")):
+        folder = tmp_path / name
+        shutil.copytree(whole, folder)
+        path = folder / "20" / RECORD
+        path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+        with closing(Checkpoints(folder, ["mine"])) as checkpoints:
+            assert_same(checkpoints.restore(blank(states))[0].step, at(10))
+        assert "its checksum does not agree" in capfd.readouterr().err
+
+
+def test_where_no_step_can_be_read_both_are_named(two_steps, tmp_path):
+    whole, states = two_steps
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(whole, folder)
+    for step in ("10", "20"):
+        cut(folder / step / RECORD)
+    with closing(Checkpoints(folder, ["mine"])) as checkpoints:
+        with pytest.raises(ValueError, match=r"restore a copy, or remove") as error:
+            checkpoints.restore(blank(states))
+        for step in ("10", "20"):
+            assert f"{folder / step} cannot be read" in str(error.value)
+        assert "\n" not in str(error.value)
+    assert {path.name for path in folder.iterdir()} == {"10", "20"}
+
+
+def test_the_checkpoint_of_another_configuration_is_refused(two_steps, capfd):
+    whole, states = two_steps
+    with closing(Checkpoints(whole, ["other"])) as checkpoints:
+        with pytest.raises(ValueError, match="20 is the checkpoint of another conf"):
+            checkpoints.restore(blank(states))
+    with closing(Checkpoints(whole, ["other", "mine"], read_only=True)) as several:
+        assert_same(several.restore(blank(states))[0].step, at(20))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_step_without_a_checksum_is_taken_with_a_line(two_steps, tmp_path, capfd):
+    """As earlier versions left it, or a kill between the step and its record."""
+    whole, states = two_steps
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(whole, folder)
+    (folder / "20" / RECORD).unlink()
+    with closing(Checkpoints(folder, ["mine"])) as checkpoints:
+        restored, _ = checkpoints.restore(blank(states))
+    assert_same(restored, states._replace(step=at(20)))
+    err = capfd.readouterr().err
+    assert err == f"{folder / '20'} has no checksum, and is taken as it is\n"
+
+
+def test_keys_stay_of_the_generator_that_they_were_saved_with(states, tmp_path):
+    keys = jax.random.split(jax.random.key(3, impl="rbg"), 2)
+    with closing(Checkpoints(tmp_path / "rbg")) as checkpoints:
+        checkpoints.save(states._replace(key=keys), SECONDS)
+        restored, _ = checkpoints.restore(blank(states))
+        assert_same(restored, states._replace(key=keys))
+    with closing(Checkpoints(tmp_path / "default")) as checkpoints:
+        checkpoints.save(states, SECONDS)
+        with jax.default_prng_impl("unsafe_rbg"):
+            assert_same(checkpoints.restore(blank(states))[0], states)
+
+
+def test_what_is_read_only_is_left_as_it_is(two_steps, tmp_path):
+    whole, states = two_steps
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(whole, folder)
+    (folder / "30.orbax-checkpoint-tmp").mkdir()  # of a run that is at work
+    before = sorted(folder.rglob("*"))
+    with closing(Checkpoints(folder, ["mine"], read_only=True)) as checkpoints:
+        assert_same(checkpoints.restore(blank(states))[0].step, at(20))
+    assert sorted(folder.rglob("*")) == before
+    # A run itself removes what was not written, or not removed, whole.
+    (folder / "3").mkdir()
+    Checkpoints(folder, ["mine"]).close()
+    assert {path.name for path in folder.iterdir()} == {"10", "20"}
+
+
+def test_room_for_a_step_is_asked_for_before_it_is_written(
+    two_steps, tmp_path, monkeypatch
+):
+    """Where the library itself runs out of it, its threads print without end."""
+    whole, states = two_steps
+    asked = []
+
+    def fallocate(file, offset, size):
+        asked.append(size)
+        raise OSError(28, FULL)
+
+    with closing(Checkpoints(tmp_path / "checkpoint")) as checkpoints:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "posix_fallocate", fallocate, raising=False)
+            with pytest.raises(OSError, match=FULL):
+                checkpoints.save(states, SECONDS)
+        assert list((tmp_path / "checkpoint").iterdir()) == []
+        checkpoints.save(states, SECONDS)
+    # That is enough, in blocks, and not far too much.
+    files = [path for path in (whole / "20").rglob("*") if path.is_file()]
+    used = sum(-(-path.stat().st_size // 4096) * 4096 for path in files)
+    assert used < asked[0] < 4 * used
 
 
 def test_parameters_come_back_bit_for_bit(states, tmp_path):

@@ -1,6 +1,7 @@
 """The command line: what it prints, how it ends, and what it writes."""
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -313,6 +314,20 @@ def test_without_an_output_the_folder_is_dated_and_new(main, script, monkeypatch
     monkeypatch.setattr(script, "execute", execute)
     main("--target", "gmm", "--method", "realnvp")
     assert re.fullmatch(r"runs/\d{8}-\d{6}-gmm-realnvp", str(seen[0]))
+
+
+def test_a_name_that_the_terminal_has_no_letters_for_is_shown_all_the_same(
+    script, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(script, "execute", lambda *arguments: {})
+    monkeypatch.setattr(script, "format_report", lambda metrics: "report")
+    monkeypatch.setattr(sys, "argv", ["run.py", "--target", "gmm", "--output", "läuft"])
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+    script.main()
+    sys.stdout.flush()
+    assert printed.getvalue() == b"report\n\nfiles: l\\xe4uft\n"
 
 
 def test_list_names_everything_that_can_be_chosen(main, tmp_path):

@@ -145,12 +145,36 @@ def several(folder):
     return path
 
 
+TORN = ("end", "quote", "zero", "zip", "huge")
+
+
+def torn(kind):
+    """Return what writes a file whose header is cut, or no header at all."""
+
+    def write(folder):
+        path = folder / "torn.npy"
+        np.save(path, np.ones((6, 2)))
+        content = path.read_bytes()
+        header = {
+            "end": content[:40],
+            "quote": content.replace(b"'descr", b'"descr', 1),
+            "zero": content.replace(b"(6, 2)", b"(06,2)", 1),
+            "zip": b"PK\x03\x04" + content,
+            "huge": content.replace(b"(6, 2)", b"(9**9,)", 1),
+        }
+        path.write_bytes(header[kind])
+        return path
+
+    return write
+
+
 @pytest.mark.parametrize(
     ("write", "words"),
     [
         (missing, "cannot be read (No such file or directory): give the path"),
         (lambda folder: folder, "cannot be read (Is a directory)"),
         (text, "is not a .npy file of numbers: write one with numpy.save"),
+        *((torn(kind), "is not a .npy file of numbers") for kind in TORN),
         (empty, "is not a .npy file of numbers: write one with numpy.save"),
         (several, "holds several arrays: write one alone"),
     ],

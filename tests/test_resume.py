@@ -6,7 +6,16 @@ import signal
 import jax
 import numpy as np
 import pytest
-from small_runs import PLAIN, Crash, history, plain_run, refused, strict, without
+from small_runs import (
+    PLAIN,
+    Crash,
+    history,
+    plain_run,
+    refused,
+    results,
+    strict,
+    without,
+)
 
 from sesamo_jax import judging, runs
 from sesamo_jax.checkpoint import Checkpoints
@@ -145,6 +154,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     clocks = ("wall_seconds", "compile_seconds")
     assert without(metrics["seeds"], *clocks) == without(expected["seeds"], *clocks)
     assert metrics["exact"] == expected["exact"]
+
+
+def test_a_resumed_run_keeps_its_random_number_generator(
+    uninterrupted, tmp_path, monkeypatch, without_figures
+):
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        between_checkpoints(patch)
+        with pytest.raises(Crash):
+            execute(plain_run(), path)
+    with jax.default_prng_impl("unsafe_rbg"):
+        execute(plain_run(), path, resume=True)
+    assert results(path) == results(uninterrupted)
 
 
 def test_a_signal_ends_the_run_with_the_command_that_continues_it(

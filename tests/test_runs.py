@@ -1,5 +1,8 @@
 """The run folder: what it holds, and which folders are refused."""
 
+import io
+import json
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -7,13 +10,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_runs import TINY, Crash, contents, history, plain_run, refused, strict
+from small_runs import (
+    TINY,
+    Crash,
+    Reached,
+    contents,
+    history,
+    plain_run,
+    reach,
+    refused,
+    strict,
+)
 
 from sesamo_jax import Target, plots, runs
-from sesamo_jax.results import RunFolder
+from sesamo_jax.core import Exact
+from sesamo_jax.results import HEAD, HISTORY, RunFolder, environment
 from sesamo_jax.runs import execute
 from sesamo_jax.settings import from_json, resolve, to_json
-from sesamo_jax.summary import format_report
+from sesamo_jax.summary import aggregate, format_report
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets import TARGETS
 
@@ -199,6 +213,36 @@ def test_a_folder_of_other_files_is_refused(tmp_path, resume):
     assert contents(tmp_path) == [contents(tmp_path)[0]]
 
 
+def test_the_beginning_of_an_opening_is_no_run_yet(tmp_path, monkeypatch):
+    """Earlier versions wrote the environment first, and may have been killed then."""
+    monkeypatch.setattr(runs, "init_states", reach)
+    for name in (".write_test", ".env.json.part", ".config.json.part"):
+        (tmp_path / name).write_text('{"tar')
+    RunFolder(tmp_path).write("env.json", environment())
+    for resume in (False, True):
+        with pytest.raises(Reached):
+            execute(plain_run(), tmp_path, resume)
+        assert strict(tmp_path / "config.json")["seed"] == 1
+        (tmp_path / "config.json").unlink()
+
+
+@pytest.mark.parametrize("content", ['{"name": "conda"}', "[1]", ""])
+def test_an_environment_of_something_else_is_left_alone(tmp_path, content):
+    (tmp_path / "env.json").write_text(content)
+    refused(plain_run(), tmp_path, "choose another")
+    assert (tmp_path / "env.json").read_text() == content
+
+
+def test_a_missing_environment_is_written(finished, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    shutil.copy(finished[0] / "config.json", path)
+    monkeypatch.setattr(runs, "init_states", reach)
+    with pytest.raises(Reached):
+        execute(resolve("gmm", "smoke", TINY, seed=5, seeds=2), path, resume=True)
+    assert strict(path / "env.json")["packages"]["jax"] == jax.__version__
+
+
 def test_a_folder_with_an_unreadable_configuration_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{")
     refused(plain_run(), tmp_path, "cannot read output folder", resume=True)
@@ -246,6 +290,9 @@ def test_an_empty_folder_and_resume_before_the_start_are_fine(tmp_path, monkeypa
 # A target of the user's own, about which nothing is known
 
 
+OVERFLOWN = Exact(np.inf, np.array([np.nan, 1.0]), {"square": np.nan}, "a sum")
+
+
 @dataclass(frozen=True)
 class Ridge:
     """A quartic ridge; beyond `edge` it is not even a number."""
@@ -266,6 +313,7 @@ class Ridge:
             symmetry=Z2(self.shape, broken=True),
             dtype=jnp.dtype(self.dtype),
             observables={"square": lambda x: jnp.sum(x**2)},
+            exact=OVERFLOWN,
         )
 
 
@@ -298,6 +346,16 @@ def test_a_target_without_exact_values(tmp_path, monkeypatch):
     assert execute(run, tmp_path / "run", resume=True) == metrics
 
 
+def test_reference_values_that_are_finite_stay():
+    known = {"square": 2.5, "cube": np.array([1.0, -2.0])}
+    exact = Exact(np.nan, np.array([0.3, 0.7]), known | {"fourth": np.inf}, "a sum")
+    target = Target("own", (3,), jnp.sum, exact=exact)
+    assert target.exact.log_z is None
+    np.testing.assert_array_equal(target.exact.sectors, [0.3, 0.7])
+    assert target.exact.observables == known
+    assert Target("own", (3,), jnp.sum, exact=Exact(-1.5)).exact == Exact(-1.5)
+
+
 def test_a_run_whose_weights_are_not_numbers_ends_with_a_report(tmp_path, monkeypatch):
     monkeypatch.setitem(TARGETS, "ridge", Ridge(edge=1.0))
     settings = OWN | {"training.steps": 2, "training.chunk": 1}
@@ -328,6 +386,45 @@ def test_figures_do_without_kept_samples(finished):
         assert figure.axes
 
 
+COUNTED = {"seed", "steps", "samples_drawn", "wall_seconds", "compile_seconds"}
+COUNTED |= {"nonfinite_steps", "parameters"}
+
+
+def unknown(value):
+    """Return an estimate, or several in any nest, without numbers."""
+    if isinstance(value, dict):
+        return {name: unknown(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [unknown(entry) for entry in value]
+    return None if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("which", [(0, 1), (1,), (0,)])
+def test_reports_and_figures_bear_what_is_unknown(which, finished):
+    path, metrics = finished
+    folder = RunFolder(path)
+    seeds = [
+        {k: unknown(v) if i in which and k not in COUNTED else v for k, v in e.items()}
+        for i, e in enumerate(metrics["seeds"])
+    ]
+    assert seeds[which[0]]["sectors"] == [None] * 3
+    exact = {"log_z": None, "sectors": None, "observables": {}, "source": ""}
+    total = aggregate(seeds)
+    assert total["ess"] == {"mean": None, "std": None, "text": "-"}
+    content = metrics | {"seeds": seeds, "aggregate": total, "exact": exact}
+    json.dumps(content, allow_nan=False)
+    report = format_report(content)
+    assert "nan" not in report.lower()
+    assert "None" not in report
+    for figure in (
+        plots.weights_figure(folder.read_arrays(), content),
+        plots.sectors_figure(content),
+        plots.ess_figure(folder.read_history(), content, "cell"),
+        plots.density_figure(folder.read_arrays(), content),
+    ):
+        figure.savefig(io.BytesIO())
+
+
 class Unsaveable:
     """What raises an error when NumPy asks for its values."""
 
@@ -338,8 +435,8 @@ class Unsaveable:
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write("metrics.json", {"ess": 0.5})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        folder.write("metrics.json", {"ess": float("nan")})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        folder.write("metrics.json", {"ess": 1j})
     assert folder.read("metrics.json") == {"ess": 0.5}
     assert folder.read("nothing.json") is None
     folder.write_arrays("samples.npz", {"x": np.arange(3)})
@@ -347,3 +444,68 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         folder.write_arrays("samples.npz", {"x": np.zeros(5), "y": Unsaveable()})
     with np.load(tmp_path / "samples.npz") as file:
         np.testing.assert_array_equal(file["x"], [0, 1, 2])
+    assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "samples.npz"}
+
+
+def test_what_is_unknown_in_results_is_written_as_null(tmp_path):
+    folder = RunFolder(tmp_path)
+    content = {
+        "number": np.float32(0.5),
+        "count": np.int64(3),
+        "flag": np.bool_(True),
+        "shape": (2, 3),
+        "table": np.array([[1.5, np.nan], [-np.inf, 2.5]]),
+        "deep": [{"mean": float("inf"), "array": jnp.arange(3)}],
+        "name": "nan",
+        "nothing": None,
+    }
+    folder.write("metrics.json", content)
+    assert strict(tmp_path / "metrics.json") == {
+        "number": 0.5,
+        "count": 3,
+        "flag": True,
+        "shape": [2, 3],
+        "table": [[1.5, None], [None, 2.5]],
+        "deep": [{"mean": None, "array": [0, 1, 2]}],
+        "name": "nan",
+        "nothing": None,
+    }
+
+
+def rows_of(folder, steps):
+    for step in steps:
+        row = {name: np.array([i + 0.5, i + 0.25]) for i, name in enumerate(HISTORY)}
+        folder.append_history([4, 9], row | {"step": np.array([step, step])})
+
+
+def test_a_history_cut_at_any_byte_goes_on_where_the_checkpoint_is(tmp_path, capsys):
+    folder = RunFolder(tmp_path)
+    rows_of(folder, (10, 20, 30))
+    whole = folder.history_path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    ends = np.cumsum([0, *map(len, lines)])
+    for size in {*range(0, len(whole), 7), *ends, *(ends[1:] - 1), *(ends[:-1] + 1)}:
+        for done, steps in ((0, (10, 20, 30)), (20, (30,))):
+            folder.history_path.write_bytes(whole[:size])
+            folder.truncate_history([4, 9], done)
+            rows_of(folder, steps)
+            said = capsys.readouterr().err
+            if done == 0 or size >= ends[5]:
+                assert folder.history_path.read_bytes() == whole
+                assert said == ""
+            else:  # what is there of the steps before the checkpoint stays
+                assert said.count("\n") == 1
+                assert f"{folder.history_path}: its lines up to step 20" in said
+                kept = lines[1:3] if size >= ends[3] else []
+                expected = b"".join([lines[0], *kept, *lines[5:]])
+                assert folder.history_path.read_bytes() == expected
+            assert folder.read_history()["step"][-1].tolist() == [30, 30]
+
+
+def test_a_history_of_something_else_is_refused(tmp_path):
+    folder = RunFolder(tmp_path)
+    for text in ("a,b\n1,2\n", HEAD + "1,2\n", HEAD + "x," * 9 + "\n", "{}"):
+        folder.history_path.write_text(text)
+        with pytest.raises(ValueError, match="history.csv is damaged, .* remove it"):
+            folder.truncate_history([4, 9], 10)
+        assert folder.history_path.read_text() == text

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from math import inf
 
 import pytest
 
@@ -10,7 +11,7 @@ from sesamo_jax.config import (
 )
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.presets import PRESETS
-from sesamo_jax.settings import difference, from_json, resolve, to_json
+from sesamo_jax.settings import difference, fingerprint, from_json, resolve, to_json
 from sesamo_jax.targets import TARGETS
 from sesamo_jax.validation import complete
 
@@ -184,6 +185,7 @@ def test_a_user_defined_target_survives_json(monkeypatch):
     class Own:
         shape: tuple[int, ...] = (2, 3)
         mass: float | None = None
+        wall: float = -inf
         dtype: str = "float32"
 
         def build(self, name):
@@ -194,6 +196,31 @@ def test_a_user_defined_target_survives_json(monkeypatch):
     tree = through_json(to_json(run))
     assert from_json(tree) == run
     assert difference(tree, to_json(run)) is None
+    json.dumps(tree, allow_nan=False)
+
+
+def test_an_earlier_version_without_a_section_takes_its_defaults():
+    run = resolve("gmm", settings={"flow.width": 7})
+    tree = through_json(to_json(run))
+    del tree["vmonf"], tree["worldlines"]
+    assert from_json(tree) == run
+
+
+def test_fingerprints_agree_where_training_does():
+    old = to_json(resolve("gmm", settings={"training.steps": 70}))
+    for name, value, same in (
+        ("evaluation.samples", 11, True),
+        ("training.steps", 71, False),
+        ("flow.width", 13, False),
+        ("seed", 5, False),
+        ("target.radius", 9.0, False),
+    ):
+        branch, _, leaf = name.rpartition(".")
+        new = json.loads(json.dumps(old))
+        (new[branch] if branch else new)[leaf] = value
+        assert (fingerprint(new) == fingerprint(old)) == same
+    # What was left open by a version that did not know it.
+    assert fingerprint({"a": {"b": 1, "c": None}}) == fingerprint({"a": {"b": 1}})
 
 
 def test_difference_names_the_setting_and_both_values():

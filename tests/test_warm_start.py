@@ -1,19 +1,26 @@
 """Starting from a trained run: parameters keep their meaning on a larger lattice."""
 
+import json
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import random_params
+from small_runs import plain_run
 from tolerances import F64
 
+from sesamo_jax import build_model
 from sesamo_jax.flows.continuous import ContinuousConfig
 from sesamo_jax.flows.slice_continuous import SliceContinuousConfig
 from sesamo_jax.lattice import displacement_classes
 from sesamo_jax.results import RunFolder
 from sesamo_jax.runs import execute
 from sesamo_jax.settings import resolve
-from sesamo_jax.warm_start import enlarge
+from sesamo_jax.train import init_states
+from sesamo_jax.validation import complete
+from sesamo_jax.warm_start import enlarge, warm_start
 
 
 @pytest.mark.parametrize(
@@ -101,3 +108,72 @@ def test_a_folder_without_a_trained_run_is_refused(tmp_path):
     settings = {"training.warm_start": str(tmp_path / "nowhere"), "flow.steps": 2}
     with pytest.raises(ValueError, match="holds no run with a checkpoint"):
         execute(resolve("phi4_real", settings=settings), tmp_path / "none")
+
+
+@pytest.fixture
+def source(no_training, tmp_path):
+    """Return the folder of a run, and initial states of another that start from it."""
+    run = plain_run()
+    execute(run, tmp_path / "source")
+    target = run.target.build("gmm")
+    config = complete(run.config, target)
+    return tmp_path / "source", init_states(build_model(target, config), config, [7])
+
+
+def edit(path, change):
+    tree = json.loads(path.read_text())
+    change(tree)
+    path.write_text(json.dumps(tree))
+
+
+def without_sections(tree):
+    """As a version wrote it that did not have them."""
+    del tree["vmonf"], tree["worldlines"], tree["smc"]
+    del tree["training"]["likelihood_share"]
+
+
+def test_an_earlier_version_of_a_run_is_started_from(source, capsys):
+    path, states = source
+    expected = warm_start(states, (), str(path)).params
+    edit(path / "config.json", without_sections)
+    found = warm_start(states, (), str(path)).params
+    assert capsys.readouterr().err == ""
+    for step in (path / "checkpoint").iterdir():
+        (step / "record.json").unlink()
+    unchecked = warm_start(states, (), str(path)).params
+    assert "30 has no checksum, and is taken" in capsys.readouterr().err
+    for params in (found, unchecked):
+        jax.tree.map(np.testing.assert_array_equal, params, expected)
+
+
+WRONG = {
+    "no target": lambda tree: tree.pop("target"),
+    "no method": lambda tree: tree.pop("method"),
+    "a target without a name": lambda tree: tree["target"].pop("name"),
+    "a section that is none": lambda tree: tree.update(flow=3),
+    "a field that is not known": lambda tree: tree["flow"].update(colour="blue"),
+    "a value that is impossible": lambda tree: tree["flow"].update(width="wide"),
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_a_configuration_that_is_none_is_named(change, source):
+    path, states = source
+    edit(path / "config.json", change)
+    with pytest.raises(ValueError, match=r"config.json .*: start from another run"):
+        warm_start(states, (), str(path))
+
+
+def test_the_checkpoint_of_another_run_is_no_start(source):
+    path, states = source
+    edit(path / "config.json", lambda tree: tree["target"].update(radius=4.5))
+    with pytest.raises(ValueError, match="30 is the checkpoint of another configurat"):
+        warm_start(states, (), str(path))
+
+
+def test_a_run_without_a_checkpoint_yet_is_no_start(source):
+    path, states = source
+    for step in (path / "checkpoint").iterdir():
+        shutil.rmtree(step)
+    with pytest.raises(ValueError, match="holds no checkpoint yet: wait for one"):
+        warm_start(states, (), str(path))
