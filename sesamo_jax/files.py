@@ -140,7 +140,7 @@ def read_arrays(
             with np.load(file, allow_pickle=False) as found:
                 arrays = dict(found)
         seeds = len(arrays["x"])
-        for name in arrays.keys() & {"x", "log_w", "grid_log_q"}:
+        for name in arrays.keys() & {"x", "log_w"}:
             if arrays[name].dtype.kind != "f" or len(arrays[name]) != seeds:
                 raise ValueError(f"{name} is not of {seeds} seeds")
     return arrays

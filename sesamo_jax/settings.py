@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
-from math import isfinite
 from os import PathLike
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -186,16 +185,7 @@ def to_json(run: Run) -> dict[str, Any]:
         **tree,
     }
     # As a file gives it back: tuples are lists.
-    return json.loads(json.dumps(_finite(tree)))
-
-
-def _finite(value: Any) -> Any:
-    """Return settings with infinite numbers as text, which is converted back."""
-    if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
+    return json.loads(json.dumps(tree))
 
 
 def from_json(tree: Mapping[str, Any]) -> Run:

@@ -334,9 +334,10 @@ def test_a_target_without_exact_values(tmp_path, monkeypatch):
     assert metrics["aggregate"]["kl"] == {"mean": None, "std": None, "text": "-"}
     for name in ("ess", "log_z", "elbo", "leak"):
         assert entry[name] is not None
-    # The orbit says how the two sectors should be filled.
-    assert sum(entry["sectors_expected"]) == pytest.approx(1)
-    assert min(entry["sectors_expected_error"]) > 0
+    # The orbits of the samples say how they would fill the two sectors.
+    assert entry["sectors_expected"] is None
+    assert sum(entry["sectors_heat_bath"]) == pytest.approx(1)
+    assert min(entry["sectors_heat_bath_error"]) > 0
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files == FILES | FIGURES - {"density.png"}
     report = format_report(metrics)
@@ -359,7 +360,9 @@ def test_reference_values_that_are_finite_stay():
 def test_a_run_whose_weights_are_not_numbers_ends_with_a_report(tmp_path, monkeypatch):
     monkeypatch.setitem(TARGETS, "ridge", Ridge(edge=1.0))
     settings = OWN | {"training.steps": 2, "training.chunk": 1}
-    metrics = execute(resolve("ridge", "smoke", settings), tmp_path / "run")
+    with pytest.warns(RuntimeWarning, match="2 of 2 training steps were skipped"):
+        metrics = execute(resolve("ridge", "smoke", settings), tmp_path / "run")
+    assert "training steps were skipped" in metrics["doubts"][0]
     (entry,) = metrics["seeds"]
     for name in ("ess", "log_z", "elbo", "max_weight_share"):
         assert entry[name] is None
@@ -386,8 +389,8 @@ def test_figures_do_without_kept_samples(finished):
         assert figure.axes
 
 
-COUNTED = {"seed", "steps", "samples_drawn", "wall_seconds", "compile_seconds"}
-COUNTED |= {"nonfinite_steps", "parameters"}
+KNOWN = {"seed", "steps", "samples_drawn", "wall_seconds", "compile_seconds"}
+KNOWN |= {"nonfinite_steps", "parameters", "sectors_expected"}
 
 
 def unknown(value):
@@ -404,7 +407,7 @@ def test_reports_and_figures_bear_what_is_unknown(which, finished):
     path, metrics = finished
     folder = RunFolder(path)
     seeds = [
-        {k: unknown(v) if i in which and k not in COUNTED else v for k, v in e.items()}
+        {k: unknown(v) if i in which and k not in KNOWN else v for k, v in e.items()}
         for i, e in enumerate(metrics["seeds"])
     ]
     assert seeds[which[0]]["sectors"] == [None] * 3

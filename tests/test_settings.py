@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from math import inf
 
 import pytest
 
@@ -185,7 +184,6 @@ def test_a_user_defined_target_survives_json(monkeypatch):
     class Own:
         shape: tuple[int, ...] = (2, 3)
         mass: float | None = None
-        wall: float = -inf
         dtype: str = "float32"
 
         def build(self, name):
