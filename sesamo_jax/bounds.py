@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 LARGEST = 1e6
 # Below it, one over the square leaves float32 beside other numbers of that size.
 SMALLEST = 1e-12
+ALMOST_ONE = 1 - 1e-6
 LARGEST_SIZE = 2**31 - 1  # JAX counts in int32
 MOST_SHOWN = 100  # characters of a wrong value
 
@@ -35,6 +36,8 @@ class Bounds:
         """Return what a number must be, where it is not."""
         if not isfinite(value):
             wanted = "finite"
+        elif not self.least <= value <= self.most and self.most == ALMOST_ONE:
+            wanted = "between 0 and 1"
         elif value <= 0 and self.least == SMALLEST:
             wanted = "positive"
         elif value < self.least:
@@ -65,7 +68,7 @@ def size(default: Any, least: int = 1, most: int = LARGEST_SIZE, why: str = "") 
 
 def fraction(default: float) -> Any:
     """Return the field of a share, neither nothing nor everything."""
-    return bounded(default, SMALLEST, 1 - 1e-6)
+    return bounded(default, SMALLEST, ALMOST_ONE)
 
 
 def choice(default: str | None, known: Collection[str]) -> Any:

@@ -6,6 +6,7 @@ are there, see `memory`.
 
 from math import prod
 
+import jax
 import jax.numpy as jnp
 
 from sesamo_jax.bases.variational import PAIRS
@@ -46,11 +47,12 @@ def _check_model(
     by_guesses = " or worldlines.guesses" if config.method == "worldlines" else ""
     by_parts = " or vmonf.components" if config.method == "vmonf" else ""
     number = jnp.dtype(target.dtype).itemsize
+    devices = device * jax.device_count()  # over which a batch may be spread
     images, shares = _images(config, target)
     drawn = images * event + shares * number
     at_once = min(evaluation.batch_size, evaluation.samples)
     for count, each, available, work, remedy in (
-        (training.batch_size, drawn, device, "training", "training.batch_size"),
+        (training.batch_size, drawn, devices, "training", "training.batch_size"),
         (at_once, event + drawn, device, "the report", "evaluation.batch_size"),
         (evaluation.samples, event, host, "the report", "evaluation.samples"),
     ):

@@ -193,7 +193,7 @@ def test_every_number_and_name_declares_what_it_may_be():
             "unknown target.dtype 'half'; known: float32, float64",
         ),
         ("gmm", {"base.mean": "-inf"}, "base.mean=-inf must be finite"),
-        ("gmm", {"training.decay": 1}, "training.decay=1.0 must be at most 0.999999"),
+        ("gmm", {"training.decay": 1}, "training.decay=1.0 must be between 0 and 1"),
         ("gmm", {"smc.populations": 1}, "smc.populations=1 must be at least 2: errors"),
         (
             "gmm",

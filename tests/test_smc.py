@@ -211,8 +211,8 @@ def test_a_run_leaves_the_same_files_as_hmc(tmp_path):
     ("field", "value", "words"),
     [
         ("populations", 1, "at least 2"),
-        ("particles", 0, "positive"),
-        ("leapfrog_steps", 0, "positive"),
+        ("particles", 0, "at least 1"),
+        ("leapfrog_steps", 0, "at least 1"),
         ("variance", -1.0, "positive"),
         ("target_ess", 1.0, "between 0 and 1"),
         ("acceptance", 0.0, "between 0 and 1"),
