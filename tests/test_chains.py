@@ -93,7 +93,7 @@ def test_a_report_prints_what_has_no_error(rng):
     lines = format_report(metrics).splitlines()
     assert next(line for line in lines if "charge" in line).split() == [
         "charge",
-        "-1.5",
+        "-1.5?",
     ]
     assert "       0            1?              1?               -" in lines
 
