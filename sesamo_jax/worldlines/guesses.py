@@ -13,10 +13,10 @@ def enough(moments: LocalMoments) -> int:
 
     Weights are unbiased with any number, but a path that no guess finds has a large
     weight and is drawn rarely: a report of few guesses is low in log Z without a sign
-    of it in its error. What was missing with one guess, against the exact trace on
-    graphs of two to four sites, is about 0.025 x^1.5 per bond, with x the number of
-    exchanges to expect, beta kappa min(4 kappa / U, 1); of that, n guesses leave about
-    one part in n. The number asked for leaves 1/400.
+    of it in its error. What was missing of log Z with one guess, on two sites beside
+    the exact trace, is about 0.025 x^1.5, with x the number of exchanges to expect on a
+    bond, beta kappa min(4 kappa / U, 1); of that, n guesses leave about one part in n.
+    The number asked for leaves 1/400, if bonds add up.
 
     The method ends where x^1.5 times the number of bonds exceeds about 10: 64 guesses
     are too few then, and the law itself has an ESS below a half. Two sites at U 4, beta
