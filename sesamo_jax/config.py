@@ -67,6 +67,8 @@ class BaseConfig:
 class WorldlinesConfig:
     """The law of local moments along time, for the method of that name.
 
+    It is for few exchanges per bond; `worldlines.guesses` says where it ends.
+
     Attributes:
         sweeps: turns that every bond has to exchange its moments.
         blocks: of time slices, at most, at whose borders that can happen.

@@ -86,15 +86,16 @@ def test_a_report_prints_what_has_no_error(rng):
         "preset": "default",
         "peak_memory_bytes": 2**30,
         "seeds": [entry],
+        "doubts": [],
         "aggregate": aggregate([entry]),
         "exact": {"log_z": None, "sectors": None, "observables": {}},
     }
     lines = format_report(metrics).splitlines()
     assert next(line for line in lines if "charge" in line).split() == [
         "charge",
-        "-1.5",
+        "-1.5?",
     ]
-    assert "       0             1               1               -" in lines
+    assert "       0            1?              1?               -" in lines
 
 
 def populations(rng, log_z, sectors=None):
