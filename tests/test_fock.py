@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 from sesamo_jax.targets.fock import fock_reference
 from sesamo_jax.targets.gaussian_expansion import gaussian_expansion
-from sesamo_jax.targets.hubbard import exp_symmetric
+from sesamo_jax.targets.hopping import hopping as exponential
 
 # Uneven hoppings and a triangle, so that no symmetry can hide an error.
 UNEVEN = np.array([[0, 1, 0.3], [1, 0, 0.7], [0.3, 0.7, 0]])
@@ -18,7 +18,7 @@ UNEVEN = np.array([[0, 1, 0.3], [1, 0, 0.7], [0.3, 0.7, 0]])
 def test_log_z_of_one_slice_is_the_gaussian_expansion(sites):
     bonds = np.diag(0.4 + 0.3 * np.arange(sites - 1), k=1)
     hopping = bonds + bonds.T
-    log_masses, _ = gaussian_expansion(exp_symmetric(1.5 * hopping), 3.0)
+    log_masses, _ = gaussian_expansion(exponential(1.5 * hopping), 3.0)
     reference = fock_reference(hopping, 2.0, 1.5, 1)
     assert reference.log_z == pytest.approx(np.logaddexp.reduce(log_masses), abs=1e-10)
 

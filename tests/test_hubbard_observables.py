@@ -10,24 +10,28 @@ from tolerances import SIGMAS
 from sesamo_jax.chains import chain_report
 from sesamo_jax.reference.config import HMCConfig
 from sesamo_jax.reference.hmc import run_hmc
-from sesamo_jax.targets.determinant import green_functions
+from sesamo_jax.targets.determinant import Chain, green_functions
 from sesamo_jax.targets.fermion_matrix import (
     fermion_matrix,
     space_time_green_functions,
 )
 from sesamo_jax.targets.fock import fock_reference
 from sesamo_jax.targets.graphs import adjacency
+from sesamo_jax.targets.hopping import hopping
 from sesamo_jax.targets.hubbard import Hubbard
 
 
+@pytest.mark.parametrize("steep", [False, True])
 @pytest.mark.parametrize("per_factor", [1, 2, 3])
-def test_green_functions_are_those_of_plain_products(per_factor, rng):
+def test_green_functions_are_those_of_plain_products(per_factor, steep, rng):
     """At unequal times by the plain product, which is good for six small slices."""
     slices, sites = 6, 3
     bonds = np.diag([0.5, 0.9], k=1)
-    hop = np.asarray(jax.scipy.linalg.expm(bonds + bonds.T + np.eye(3)))
+    exponent = bonds + bonds.T + np.eye(3)
+    chain = Chain(hopping(exponent), per_factor, steep)
+    hop = np.asarray(jax.scipy.linalg.expm(exponent))
     x = jnp.asarray(rng.normal(0, 0.8, (slices, sites)))
-    equal, ahead = jax.jit(green_functions, static_argnums=2)(x, hop, per_factor)
+    equal, ahead = jax.jit(green_functions, static_argnums=1)(x, chain)
     if per_factor == 1:
         whole = jax.jit(space_time_green_functions)(x, hop)
         np.testing.assert_allclose(whole, (equal, ahead), atol=1e-10)
@@ -124,7 +128,9 @@ def test_one_determinant_is_enough_on_a_bipartite_graph(rng):
     x = jnp.asarray(rng.normal(0, 1.2, target.event_shape))
     dets = [
         np.linalg.slogdet(matrix)[1] + float(scale)
-        for matrix, scale in (fermion_matrix(s * x, config.hop()) for s in (1, -1))
+        for matrix, scale in (
+            fermion_matrix(s * x, config.hopping().matrix()) for s in (1, -1)
+        )
     ]
     expected = np.sum(x**2) / (2 * config.u_tilde) - sum(dets)
     assert float(target.action(x)) == pytest.approx(float(expected), abs=1e-10)
@@ -142,7 +148,7 @@ def test_hmc_reproduces_the_exact_trace_where_it_is_ergodic(key):
         ("energy", exact.energy),
         ("double_occupancy", exact.double_occupancy),
         ("spin_correlation", exact.spin_correlation),
-        ("correlator", exact.correlator[:: config.slices_per_factor()]),
+        ("correlator", exact.correlator[:: config.chain().per_factor]),
     ):
         mean, error = (np.array(found[name][k], float) for k in ("mean", "error"))
         assert mean.shape == np.shape(expected)

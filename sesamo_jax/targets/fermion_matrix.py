@@ -1,10 +1,10 @@
 """The fermion matrix of the Hubbard model on space-time, for small systems.
 
 M[x] of eq. 50 is of size N_t N_x. Larger systems take `determinant`, which needs the
-space's size only; this one bears any field, however steep or far from the modes.
+space's size only, and so do those whose hopping is steep: e^h as one matrix has no
+digits of its small eigenvalues then.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -45,14 +45,14 @@ def fermion_matrix(x: Array, hop: np.ndarray) -> tuple[Array, Array]:
     return scaled, jnp.sum(positive)
 
 
-def fermion_log_dets(fields: Array, hop: np.ndarray) -> Array:
-    """Return log|det M| of several fields, (n, N_t, N_x) -> (n,).
+def fermion_log_det(x: Array, hop: np.ndarray) -> Array:
+    """Return log|det M| of a field, (N_t, N_x).
 
     At half filling on a bipartite graph det M[-x] = e^{-sum x} det M[x], so the two
     determinants of the action have one sign and their product is positive.
     """
-    scaled, log_scale = jax.vmap(lambda x: fermion_matrix(x, hop))(fields)
-    return jax.vmap(log_abs_det)(scaled) + log_scale
+    scaled, log_scale = fermion_matrix(x, hop)
+    return log_abs_det(scaled) + log_scale
 
 
 def space_time_green_functions(x: Array, hop: np.ndarray) -> tuple[Array, Array]:

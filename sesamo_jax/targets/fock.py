@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+ROUNDING = 1e-12  # of an eigenvector's entry that is 0 by symmetry
+SMALLEST = 1e-300  # in place of a singular value 0
+
 
 class FockReference(NamedTuple):
     """Exact values of one model; the conventions are those of `HubbardObservables`.
@@ -34,14 +37,27 @@ class FockReference(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """One pair of particle numbers: S = e^{V/2} e^K e^{V/2} in its eigenbasis."""
+    """One pair of particle numbers: e^{V/2} e^K e^{V/2} = S^T S, S = U e^l W^T.
 
-    logs: np.ndarray  # of the eigenvalues of S^T
+    Attributes:
+        logs: 2 T l, (states,); without slices, eigenvalues of T (K + V).
+        vectors: W, in columns; without slices, eigenvectors.
+        hops: expectation of T K, placed next to e^K, for every one of them.
+        charge: n^a - n^b, (states, N).
+        both: n^a n^b, (states, N).
+        into: W^T e^{V/2}, without its scale.
+        out: e^{K/2} U, without its scale.
+        scale: log of the scale of both together.
+    """
+
+    logs: np.ndarray
     vectors: np.ndarray
-    half: np.ndarray  # V / 2
-    hops: np.ndarray  # expectation of T K in every eigenvector, placed next to e^K
-    charge: np.ndarray  # n^a - n^b, (states, N)
-    both: np.ndarray  # n^a n^b, (states, N)
+    hops: np.ndarray
+    charge: np.ndarray
+    both: np.ndarray
+    into: np.ndarray
+    out: np.ndarray
+    scale: float
 
 
 def _states(sites: int, number: int) -> np.ndarray:
@@ -91,20 +107,21 @@ def _block(
     potential = u * beta / 2 * np.sum(charge**2, axis=1)
     if slices is None:
         logs, vectors = np.linalg.eigh(beta * hops + np.diag(potential))
-        half = np.zeros_like(potential)
-        moved = beta * hops @ vectors
-    else:
-        half = potential / (2 * slices)
-        levels, waves = np.linalg.eigh(beta / slices * hops)
-        step = np.exp(half)[:, None] * (waves * np.exp(levels)) @ waves.T * np.exp(half)
-        values, vectors = np.linalg.eigh(step)
-        values = np.maximum(values, 1e-16 * values[-1])  # what rounding leaves of them
-        logs = slices * np.log(values)
-        grown = (waves * (slices * levels * np.exp(levels))) @ waves.T
-        moved = np.exp(half)[:, None] * (grown @ (np.exp(half)[:, None] * vectors))
-        moved /= values
-    hops = np.sum(vectors * moved, axis=0)
-    return _Block(logs, vectors, half, hops, charge, both)
+        moved = np.sum(vectors * (beta * hops @ vectors), axis=0)
+        return _Block(logs, vectors, moved, charge, both, vectors.T, vectors, 0.0)
+    half = potential / (2 * slices)
+    levels, waves = np.linalg.eigh(hops)
+    # A 0 by symmetry must not come alive between states of very unlike weights.
+    waves[np.abs(waves) < ROUNDING] = 0
+    levels *= beta / slices
+    grow = np.exp((levels - levels[-1]) / 2)
+    weigh = np.exp(half - np.max(half))
+    left, values, right = np.linalg.svd(grow[:, None] * waves.T * weigh)
+    scale = float(levels[-1] / 2 + np.max(half))
+    logs = 2 * slices * (np.log(np.maximum(values, SMALLEST)) + scale)
+    moved = slices * levels @ left**2
+    out = (waves * grow) @ left
+    return _Block(logs, right.T, moved, charge, both, right * weigh, out, scale)
 
 
 def fock_reference(
@@ -127,12 +144,15 @@ def fock_reference(
     }
     total = np.logaddexp.reduce(np.concatenate([b.logs for b in blocks.values()]))
     spin, double, hops = np.zeros((sites, sites)), 0.0, 0.0
-    for block in blocks.values():
+    occupied = 0.0
+    for (up, _), block in blocks.items():
         weights = np.exp(block.logs - total)
         states = block.vectors**2 @ weights
         spin += np.einsum("s,si,sj->ij", states, block.charge, block.charge) / 4
         double += float(np.sum(states @ block.both)) / sites
         hops += float(weights @ block.hops)
+        occupied += float(np.sum(weights)) * up / sites
+    inside = _correlator(blocks, sites, slices or 1, float(total))
     u_tilde = u * beta / (slices or 1)
     gauss = sites * (slices or 0) / 2 * np.log(2 * np.pi * u_tilde)
     local = 4 * float(np.trace(spin)) / sites
@@ -141,30 +161,29 @@ def fock_reference(
         spin_correlation=spin,
         double_occupancy=double,
         energy=-hops / (beta * sites) + u * (0.25 - local / 2),
-        correlator=_correlator(blocks, sites, slices or 1, float(total)),
+        correlator=np.array([1 - occupied, *inside, occupied]),
     )
 
 
 def _correlator(
     blocks: dict[tuple[int, int], _Block], sites: int, slices: int, total: float
 ) -> np.ndarray:
-    """Return Tr[(e^K e^V)^{T - t} a (e^K e^V)^t a^+] / Z, mean over sites, (T + 1,).
+    """Return Tr[(e^K e^V)^{T - t} a (e^K e^V)^t a^+] / Z, mean over sites, (T - 1,).
 
-    By (e^K e^V)^t = e^{-V/2} S^t e^{V/2}.
+    For t = 1, ..., T - 1, by (e^K e^V)^t = e^{K/2} U e^{(2 t - 1) l} W^T e^{V/2}.
     """
-    times = np.arange(slices + 1)[:, None, None] / slices
-    out = np.zeros(slices + 1)
+    times = np.arange(1, slices)[:, None, None]
+    out = np.zeros(slices - 1)
     for (up, down), few in blocks.items():
-        if up == sites:
+        if up == sites or slices == 1:
             continue
         many, rest = blocks[up + 1, down], len(_states(sites, down))
-        shift = (1 - times) * few.logs[:, None] + times * many.logs - total
-        shares = np.exp(shift)
+        powers = (2 * (slices - times) - 1) / (2 * slices) * few.logs[:, None]
+        powers = powers + (2 * times - 1) / (2 * slices) * many.logs
+        shares = np.exp(powers + few.scale + many.scale - total)
         for site in range(sites):
             raising = np.kron(_raising(sites, up, site), np.eye(rest))
-            lowering = np.exp(few.half)[:, None] * raising.T * np.exp(-many.half)
-            raising = np.exp(many.half)[:, None] * raising * np.exp(-few.half)
-            there = few.vectors.T @ lowering @ many.vectors
-            back = many.vectors.T @ raising @ few.vectors
+            there = few.into @ raising.T @ many.out
+            back = many.into @ raising @ few.out
             out += np.sum(shares * (there * back.T), axis=(1, 2)) / sites
     return out

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Exact, FiniteSymmetry, Key
+from sesamo_jax.targets.hopping import Hopping
+
+SMALLEST = 1e-12  # minor of the eigenvectors that is not 0 by the graph's symmetry
 
 
-def gaussian_expansion(
-    hop: np.ndarray, u_tilde: float
-) -> tuple[np.ndarray, np.ndarray]:
+def gaussian_expansion(hop: Hopping, u_tilde: float) -> tuple[np.ndarray, np.ndarray]:
     """Write exp(-f) at N_t = 1 as a sum of Gaussians of variance U~, exactly.
 
     det(1 + e^h e^x) is the sum over subsets S of sites of det(e^h)_SS e^{sum_S x}, and
@@ -23,11 +24,9 @@ def gaussian_expansion(
     Returns:
         log masses (4^N_x,) of the Gaussians, and their means (4^N_x, N_x).
     """
-    sites = hop.shape[0]
+    sites = len(hop.levels)
     occupations = np.array(list(product((0, 1), repeat=sites)), bool)
-    log_minors = np.array(
-        [np.linalg.slogdet(hop[np.ix_(s, s)])[1] if s.any() else 0 for s in occupations]
-    )
+    log_minors = np.array([_log_minor(hop, s, occupations) for s in occupations])
     charge = occupations[:, None].astype(float) - occupations[None].astype(float)
     log_masses = (
         log_minors[:, None]
@@ -36,6 +35,16 @@ def gaussian_expansion(
         + sites / 2 * np.log(2 * np.pi * u_tilde)
     )
     return log_masses.ravel(), u_tilde * charge.reshape(-1, sites)
+
+
+def _log_minor(hop: Hopping, chosen: np.ndarray, subsets: np.ndarray) -> float:
+    """Return log det (e^h)_SS, by Cauchy and Binet a sum of positive terms."""
+    terms = [
+        2 * np.log(abs(minor)) + hop.levels[subset].sum()
+        for subset in subsets[subsets.sum(axis=1) == chosen.sum()]
+        if abs(minor := np.linalg.det(hop.waves[np.ix_(chosen, subset)])) > SMALLEST
+    ]
+    return float(np.logaddexp.reduce(terms))
 
 
 def expansion_reference(
