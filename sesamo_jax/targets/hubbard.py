@@ -89,10 +89,11 @@ class Hubbard:
         time_slices: N_t.
         dtype: float64; the determinant of a float32 matrix is refused.
 
-    Numerics: held against 400 digits up to |kappa| beta / N_t = 30 and U~ = 1,000.
-        Where a lattice's symmetry makes two neighbouring slices' leading amplitude 0,
-        as between fields of opposite sign everywhere on a square, three or more slices
-        far from all modes can lose all digits of f and of Green's functions.
+    Numerics: near the modes, of any signs, held against high precision up to
+        |kappa| beta / N_t = 30 and U~ = 1,000. With two or more slices and fields far
+        from all modes, f and Green's functions can lose all digits where a lattice's
+        symmetry makes the leading amplitude between neighbouring slices 0, as between
+        opposite signs everywhere on a square; Green's functions also elsewhere there.
     """
 
     u: float = positive(18.0, why=REPULSION)
