@@ -25,7 +25,7 @@ class Bounds:
     Attributes:
         least: the smallest value.
         most: the largest.
-        why: what stands behind them, the end of the sentence that refuses others.
+        why: what stands behind the smallest, the end of a sentence that refuses less.
     """
 
     least: float = -inf
@@ -46,7 +46,8 @@ class Bounds:
             wanted = f"at most {self.most:.10g}"
         else:
             return None
-        return f"must be {wanted}{where}" + (f": {self.why}" if self.why else "")
+        reason = f": {self.why}" if self.why and value < self.least else ""
+        return f"must be {wanted}{where}{reason}"
 
 
 def bounded(

@@ -6,6 +6,7 @@ once, at the boundary, by the functions of `Model`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, NamedTuple, Protocol, cast
 
 import jax
@@ -19,6 +20,7 @@ Key = jax.Array
 Params = Any
 
 MAX_LISTED_SECTORS = 1024
+LARGEST_EVENT = 2**31 - 1  # JAX counts in int32
 DTYPES = ("float32", "float64")  # of x
 
 
@@ -209,6 +211,11 @@ class Target:
             raise ValueError(
                 f"target {self.name!r}: event_shape {self.event_shape} must have "
                 "positive extents"
+            )
+        if prod(self.event_shape) > LARGEST_EVENT:
+            raise ValueError(
+                f"target {self.name!r}: event_shape {self.event_shape} has more than "
+                f"{LARGEST_EVENT} components: make it smaller"
             )
         require_precision(self.name, self.dtype)
         event = (self.name, self.event_shape, self.dtype)
