@@ -56,7 +56,10 @@ def _check_model(
         (at_once, event + drawn, device, "the report", "evaluation.batch_size"),
         (evaluation.samples, event, host, "the report", "evaluation.samples"),
     ):
-        remedy = f"lower {remedy}{by_guesses}{by_parts}"
+        remedy = (
+            f"lower {remedy}{by_guesses}{by_parts}, or choose a smaller target than "
+            f"one of shape {target.event_shape}"
+        )
         require_memory(int(count) * each, available, work, remedy)
 
 

@@ -108,7 +108,9 @@ def test_no_sample_is_less_dense_than_as_drawn(
     assert np.all(found >= own - rounding)
     # Nearly always that is the density at x of no known origin.
     anew = np.asarray(jax.jit(model.log_prob)(params, samples.x))
-    assert np.median(np.abs(anew - found)) < 1e3 * np.finfo(dtype).eps
+    exact_inverse = model.adaptive_log_prob is None  # but for rounding
+    bound = 1e3 * np.finfo(dtype).eps if exact_inverse else 1e-3
+    assert np.median(np.abs(anew - found)) < bound
     if density == "orbit":
         cell = jax.jit(partial(log_q, model, density="cell"))(params, samples)
         np.testing.assert_allclose(cell, samples.log_q, rtol=1e-6)

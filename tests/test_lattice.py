@@ -60,8 +60,8 @@ def test_real_action_has_the_lattice_symmetries_and_breaks_the_flip():
 @pytest.mark.parametrize(
     ("fields", "phrase"),
     [
-        ({"shape": (8, 1)}, "extents of at least 2"),
-        ({"lam": -0.1}, "lower bound"),
+        ({"shape": (8, 1)}, "at least 2 in every entry"),
+        ({"lam": -0.1}, "lam=-0.1 must be at least 0"),
         ({"lam": 0.0, "kappa": 0.3}, "lower bound"),
     ],
 )

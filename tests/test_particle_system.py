@@ -138,7 +138,7 @@ def test_two_particles_on_a_line_are_two_wells_on_each_side():
 
 @pytest.mark.parametrize(
     ("dimension", "offset", "temperature"),
-    [(2, 7e3, 1.3), (40, 3.1, 0.7), (300, 6.0, 2.0), (3, 2.5, 1e-3)],
+    [(2, 7e3, 1.3), (40, 3.1, 0.7), (100, 6.0, 2.0), (3, 2.5, 1e-3)],
 )
 def test_references_of_two_particles_at_any_distance_dimension_and_temperature(
     dimension, offset, temperature
