@@ -73,9 +73,8 @@ def test_sizes_are_refused_before_anything_is_built():
     with pytest.raises(ValueError, match=r"event_shape \(1000000, 1000000\) has more"):
         build_target("phi4_real", shape=(10**6, 10**6))
     large = build_target("phi4_real", shape=(46_000, 46_000))
-    for config in (Config(), Config(method="hmc")):
-        with pytest.raises(ValueError, match=REFUSED + r"choose .*\(46000, 46000\)"):
-            complete(config, large)
+    with pytest.raises(ValueError, match=REFUSED + r".* shape \(46000, 46000\)"):
+        complete(Config(), large)
     couplings = Config(flow=RealNVPConfig(width=50_000, layers=30))
     with pytest.raises(
         ValueError, match=r"training \d+ parameters needs .* smaller flow"
