@@ -113,7 +113,7 @@ WRONG = {
     ),
     "terabytes of lattice": (
         ["--target", "phi4_real", "--set", "target.shape=1000000,1000000"],
-        "choose a smaller target than one of shape (1000000, 1000000)",
+        "event_shape (1000000, 1000000) has more than 2147483647 components",
     ),
     "terabytes of chains": (
         [

@@ -78,7 +78,7 @@ class Graded(NamedTuple):
 
 
 def graded(matrix: Array, rows: Array, columns: Array) -> Graded:
-    """Return the factors of e^rows matrix e^columns; not to be differentiated.
+    """Return the factors of e^rows matrix e^columns, at fixed pivots if differentiated.
 
     Elimination with pivots that are the largest with their scales (Demmel et al. 1999).
     The scales drop out of the elimination itself, and only multipliers, at most 1, see
