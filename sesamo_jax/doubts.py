@@ -14,7 +14,7 @@ SCALES = np.geomspace(1, 1e6, 7)
 LARGEST_K = 0.7  # beyond which a mean converges too slowly to be of use ...
 LEAST_ESS = 0.95  # ... unless the weights all but agree
 LARGEST_SHARE = 0.5
-# |log Z| per component that no sensible training reaches.
+# |log Z| per component above which `fit` looks for a lower bound.
 SUSPICIOUS = 100.0
 
 
@@ -40,9 +40,8 @@ def lower_bound(target: Target, x: np.ndarray) -> str | None:
     if not _fall(target.action, starts):
         return None
     return (
-        "the action has no lower bound: it falls ever faster along rays from the "
-        "origin, so that exp(-f) has no normalisation and no number below means "
-        "anything"
+        "the action has no lower bound: along rays from the origin it keeps falling, "
+        "so that exp(-f) has no normalisation and no estimate means anything"
     )
 
 

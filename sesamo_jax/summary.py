@@ -12,6 +12,7 @@ UNKNOWN_ERROR = (
     "? no error that could be trusted: the tail of the weights is too heavy (Pareto k "
     "above 1/2), or the samples never differ"
 )
+MOST_DOUBTS = 5  # shown of many seeds'
 AGGREGATED = (*WITH_ERROR, *WITHOUT_ERROR, "wall_seconds", "samples_drawn")
 
 
@@ -94,7 +95,11 @@ def format_report(metrics: Mapping[str, Any]) -> str:
         "",
         f"{'':22}{'estimate':>20}  exact",
     ]
-    lines[1:1] = [f"CAUTION: {sentence}." for sentence in metrics["doubts"]]
+    doubts = metrics["doubts"]
+    cautions = [f"CAUTION: {sentence}." for sentence in doubts[:MOST_DOUBTS]]
+    if len(doubts) > MOST_DOUBTS:
+        cautions.append(f"CAUTION: {len(doubts) - MOST_DOUBTS} more in metrics.json.")
+    lines[1:1] = cautions
 
     texts: list[str] = []
 

@@ -196,6 +196,11 @@ def test_doubts_stand_at_the_head():
     sentences = ["seed 3: nothing works", "the action has no lower bound"]
     lines = format_report(metrics([entry()]) | {"doubts": sentences}).splitlines()
     assert lines[1:3] == [f"CAUTION: {sentence}." for sentence in sentences]
+    many = [f"seed {seed}: nothing works" for seed in range(9)]
+    lines = format_report(metrics([entry()]) | {"doubts": many}).splitlines()
+    assert lines[5] == "CAUTION: seed 4: nothing works."
+    assert lines[6] == "CAUTION: 4 more in metrics.json."
+    assert not lines[7]
 
 
 def test_report_of_a_metropolis_chain_and_of_memory():
