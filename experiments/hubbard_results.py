@@ -7,10 +7,10 @@ import studies
 from hubbard import FOLDER
 from studies import ROOT, Run, mean_error
 
-from sesamo_jax.settings import from_json
-from sesamo_jax.summary import estimate_text
-from sesamo_jax.targets.fock import FockReference, fock_reference
-from sesamo_jax.targets.graphs import adjacency
+from sesamo_jax.config.resolve import from_json
+from sesamo_jax.geometry.graphs import adjacency
+from sesamo_jax.run.text import estimate_text
+from sesamo_jax.targets.hubbard.fock import FockReference, fock_reference
 
 metrics = partial(studies.metrics, FOLDER)
 

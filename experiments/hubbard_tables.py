@@ -21,9 +21,9 @@ from hubbard_results import (
 )
 from studies import ROOT, markdown
 
-from sesamo_jax.summary import value_error
-from sesamo_jax.targets.fock import FockReference, fock_reference
-from sesamo_jax.targets.graphs import adjacency
+from sesamo_jax.geometry.graphs import adjacency
+from sesamo_jax.run.text import value_error
+from sesamo_jax.targets.hubbard.fock import FockReference, fock_reference
 
 PAGES = (ROOT / "docs" / "hubbard.md", ROOT / "README.md")
 

@@ -16,7 +16,7 @@ from paper import FIELDS, FIRST, RESULTS, field_pieces, pieces
 from paper_tables import LABELS
 from studies import ROOT
 
-from sesamo_jax.files import read_arrays
+from sesamo_jax.storage.files import read_arrays
 
 COLOURS = {"ours": FLOW, "sesamo": HMC, "canonicalization": OTHER, "realnvp": LINE}
 LOWEST = 1e-4  # densities below so much of the largest are drawn white

@@ -26,7 +26,7 @@ from paper import (
 )
 from studies import ROOT, markdown, read
 
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 PAGES = (ROOT / "docs" / "results.md",)
 LABELS = {

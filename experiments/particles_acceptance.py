@@ -7,7 +7,7 @@ import numpy as np
 from particles_results import metrics, result_file
 from studies import markdown
 
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 ROUNDING = 1e-9
 

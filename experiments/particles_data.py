@@ -15,10 +15,10 @@ import jax
 import numpy as np
 
 from sesamo_jax import build_target, estimators
-from sesamo_jax.particles import helmert
-from sesamo_jax.reference.config import SMCConfig
+from sesamo_jax.config import SMCConfig
+from sesamo_jax.geometry.particles import helmert
 from sesamo_jax.reference.smc import run_smc
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 # Variance of the Gaussian that populations start from: about that of the double wells,
 # where the estimates of Z then agree; the target's own for the cluster.

@@ -26,7 +26,7 @@ from particles_results import (
 )
 from studies import ROOT
 
-from sesamo_jax.particles import helmert
+from sesamo_jax.geometry.particles import helmert
 
 KINDS = {
     "kernel": ("kernel flow", FLOW),

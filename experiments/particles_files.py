@@ -10,7 +10,7 @@ from quench import quench
 from studies import ROOT
 
 from sesamo_jax import build_target
-from sesamo_jax.particles import coordinates, positions
+from sesamo_jax.geometry.particles import coordinates, positions
 
 DATA = "runs/particles/data"
 # Of the test set, how many judge a model: clusters take long.

@@ -19,8 +19,8 @@ from studies import ROOT
 
 from sesamo_jax import build_target
 from sesamo_jax.core import Target
-from sesamo_jax.particles import helmert
-from sesamo_jax.results import environment
+from sesamo_jax.geometry.particles import helmert
+from sesamo_jax.run.folder import environment
 
 RESULT = RESULTS / "minima.json"
 ROUND = 1000

@@ -20,14 +20,14 @@ from particles import RUNS
 from studies import ROOT
 
 from sesamo_jax import build_model, build_target, estimators, fit
+from sesamo_jax.config import resolve
 from sesamo_jax.core import Array, Key, Params, Target
 from sesamo_jax.flows import KernelConfig
-from sesamo_jax.flows.divergence import hutchinson
-from sesamo_jax.flows.integrate import CLASSICAL, runge_kutta
-from sesamo_jax.results import environment
-from sesamo_jax.settings import resolve
+from sesamo_jax.flows.continuous.divergence import hutchinson
+from sesamo_jax.flows.continuous.integrate import CLASSICAL, runge_kutta
+from sesamo_jax.run.folder import environment
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.targets.double_well import DoubleWell
+from sesamo_jax.targets.particles.double_well import DoubleWell
 
 RESULT = ROOT / "experiments" / "results" / "particles" / "profile.json"
 RUN = RUNS["dw2_reverse"]

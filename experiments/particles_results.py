@@ -10,8 +10,8 @@ import studies
 from studies import ROOT
 
 from sesamo_jax import build_target
-from sesamo_jax.files import read_arrays
-from sesamo_jax.results import RunFolder
+from sesamo_jax.run.folder import RunFolder
+from sesamo_jax.storage.files import read_arrays
 
 metrics = partial(studies.metrics, "particles")
 RESULTS = ROOT / "experiments" / "results" / "particles"

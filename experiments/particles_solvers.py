@@ -24,12 +24,12 @@ from particles_files import DATA
 from studies import ROOT
 
 from sesamo_jax import Config, build_model, build_target, fit
+from sesamo_jax.config import resolve
 from sesamo_jax.core import Array, Params
-from sesamo_jax.data import read_data
 from sesamo_jax.flows import KernelConfig
-from sesamo_jax.flows.integrate import solve
-from sesamo_jax.results import environment
-from sesamo_jax.settings import resolve
+from sesamo_jax.flows.continuous.integrate import solve
+from sesamo_jax.run.folder import environment
+from sesamo_jax.storage.data import read_data
 
 RESULT = ROOT / "experiments" / "results" / "particles" / "solvers.json"
 TOLERANCE = 1e-5  # the paper's relative one

@@ -13,7 +13,7 @@ from particles_acceptance import acceptance_table
 from particles_results import FLOORS, metrics, result_file, training_nll
 from studies import ROOT, markdown
 
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 PAGES = (ROOT / "docs" / "particles.md", ROOT / "README.md")
 LOG_Z = {"dw2": "7.2604", "dw4": "29.668(5)", "lj13": "59.88(2)"}

@@ -7,8 +7,8 @@ import numpy as np
 import studies
 from studies import ROOT, Run
 
-from sesamo_jax.files import read_arrays
-from sesamo_jax.summary import aggregate
+from sesamo_jax.run.text import aggregate
+from sesamo_jax.storage.files import read_arrays
 
 RESULTS = ROOT / "experiments" / "results" / "phi4"
 SUMS = RESULTS / "real_0.0_hmc" / "absolute_sums.json"

@@ -17,7 +17,7 @@ from phi4_results import (
 )
 from studies import ROOT, markdown, mean_error
 
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 PAGES = (ROOT / "docs" / "phi4.md", ROOT / "docs" / "results.md", ROOT / "README.md")
 COMPARED = {

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sesamo_jax.core import Target
-from sesamo_jax.particles import pair_distances
+from sesamo_jax.geometry.particles import pair_distances
 
 STEEPEST = 1e-3  # gradient at a minimum, largest component
 FLATTEST = 1e-4  # curvature of a minimum in a direction that is no rotation

@@ -7,7 +7,7 @@ markers; the tests check that it is up to date.
 import studies
 from studies import ROOT, markdown, read
 
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 PAGES = (ROOT / "README.md",)
 # Folder, and the command line that made it (plus --output).

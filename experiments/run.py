@@ -6,14 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from sesamo_jax.config import GRADIENTS, METHODS, OBJECTIVES, Run
-from sesamo_jax.density import DENSITIES
+from sesamo_jax.config import Run, resolve
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.config.resolve import SECTIONS, to_json
+from sesamo_jax.config.schema import GRADIENTS, METHODS, OBJECTIVES
 from sesamo_jax.modulation import LAWS
-from sesamo_jax.presets import PRESETS
-from sesamo_jax.processes import Group, is_first, join
-from sesamo_jax.runs import Stopped, execute
-from sesamo_jax.settings import SECTIONS, resolve, to_json
-from sesamo_jax.summary import format_report
+from sesamo_jax.parallel.processes import Group, is_first, join
+from sesamo_jax.run.execute import Stopped, execute
+from sesamo_jax.run.text import format_report
+from sesamo_jax.samplers.weighting import DENSITIES
 from sesamo_jax.targets import TARGETS
 
 # Flags that are short names of settings.

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sesamo_jax.files import read_json
-from sesamo_jax.settings import difference, resolve, to_json
+from sesamo_jax.config import resolve
+from sesamo_jax.config.resolve import difference, to_json
+from sesamo_jax.storage.files import read_json
 
 ROOT = Path(__file__).parents[1]
 STOPPING_SECONDS = 120.0

@@ -19,13 +19,12 @@ import jax
 from run import Parser, assignments, fail, show_any_name
 from studies import markdown, read
 
-from sesamo_jax.config import Run
-from sesamo_jax.files import reading
-from sesamo_jax.presets import PRESETS
-from sesamo_jax.runs import Stopped, execute
-from sesamo_jax.settings import difference, resolve, to_json
+from sesamo_jax.config import Run, complete, resolve
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.config.resolve import difference, to_json
+from sesamo_jax.run.execute import Stopped, execute
+from sesamo_jax.storage.files import reading
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.validation import complete
 
 EXECUTORS = ("debug", "local", "slurm")
 COLUMNS = ("ess", "leak", "log_z")

@@ -4,20 +4,20 @@ A target says what to sample, a `Config` how; `build_model` makes the sampler, `
 trains it for any number of seeds at once, `evaluate` judges it.
 """
 
-from sesamo_jax.checkpoint import load, save
 from sesamo_jax.config import (
     BaseConfig,
     Config,
     EvaluationConfig,
     PenaltyConfig,
     TrainingConfig,
+    build_model,
 )
 from sesamo_jax.core import Exact, Model, Samples, Target
-from sesamo_jax.evaluate import evaluate
+from sesamo_jax.evaluation.report import evaluate
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.model import build_model
+from sesamo_jax.run.checkpoint import load, save
 from sesamo_jax.targets import build_target
-from sesamo_jax.train import FitResult, fit
+from sesamo_jax.training.fit import FitResult, fit
 
 __all__ = [
     "BaseConfig",

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax import build_model, fit
-from sesamo_jax.checkpoint import Checkpoints
-from sesamo_jax.devices import ONE_DEVICE, over_batch, place
-from sesamo_jax.settings import resolve
-from sesamo_jax.train import build_chunk, init_states
-from sesamo_jax.validation import complete
+from sesamo_jax.config import complete, resolve
+from sesamo_jax.parallel.devices import ONE_DEVICE, over_batch, place
+from sesamo_jax.run.checkpoint import Checkpoints
+from sesamo_jax.training.fit import build_chunk, init_states
 
 jax.config.update("jax_enable_x64", True)
 SETTINGS = {

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax import build_model, judging, runs
-from sesamo_jax.results import HISTORY
-from sesamo_jax.runs import UsageError, execute
-from sesamo_jax.settings import resolve
-from sesamo_jax.train import FitResult, init_states
-from sesamo_jax.validation import complete
+from sesamo_jax import build_model
+from sesamo_jax.config import complete, resolve
+from sesamo_jax.run import execute as runs
+from sesamo_jax.run import judging
+from sesamo_jax.run.execute import UsageError, execute
+from sesamo_jax.run.folder import HISTORY
+from sesamo_jax.training.fit import FitResult, init_states
 
 # Three modes, a few numbers of parameters, three chunks of ten steps.
 TINY = {

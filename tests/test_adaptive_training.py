@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax.config import Config, EvaluationConfig, TrainingConfig
-from sesamo_jax.draws import build_draw
+from sesamo_jax.config import Config, EvaluationConfig, TrainingConfig, build_model
+from sesamo_jax.evaluation.sampling import build_draw
 from sesamo_jax.flows import KernelConfig
-from sesamo_jax.model import build_model
 from sesamo_jax.targets import build_target
-from sesamo_jax.train import fit
+from sesamo_jax.training.fit import fit
 
 SMALL = KernelConfig(kernels=7, time_kernels=3, reach=8.0, width=2.0)
 FORWARD = "forward_and_log_det"

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 from tolerances import SIGMAS
 
-from sesamo_jax.reference.autocorrelation import gamma_method
+from sesamo_jax.estimators.autocorrelation import gamma_method
 
 REPEATS = 100
 

@@ -9,16 +9,14 @@ import pytest
 from helpers import assert_counts, random_params
 from tolerances import F64
 
-from sesamo_jax.loss import batch_loss
-from sesamo_jax.model import build_model
-from sesamo_jax.modulation.autoregressive import AutoregressiveLaw
-from sesamo_jax.modulation.signs import SignLaw
-from sesamo_jax.settings import resolve
+from sesamo_jax.config import build_model, complete, resolve
+from sesamo_jax.geometry.graphs import lattice_edges
+from sesamo_jax.modulation.discrete.autoregressive import AutoregressiveLaw
+from sesamo_jax.modulation.discrete.signs import SignLaw
+from sesamo_jax.samplers.worldlines.pair_classes import pair_classes
 from sesamo_jax.symmetries import Z2, Product, sign_flips
-from sesamo_jax.targets.graphs import lattice_edges
-from sesamo_jax.targets.hubbard import Hubbard
-from sesamo_jax.validation import complete
-from sesamo_jax.worldlines.pair_classes import pair_classes
+from sesamo_jax.targets.hubbard.target import Hubbard
+from sesamo_jax.training.loss import batch_loss
 
 
 def uneven(sites, rng):

@@ -9,13 +9,18 @@ import pytest
 from helpers import assert_mean, random_params
 from tolerances import F64
 
-from sesamo_jax.config import BaseConfig, Config, PenaltyConfig, TrainingConfig
+from sesamo_jax.config import (
+    BaseConfig,
+    Config,
+    PenaltyConfig,
+    TrainingConfig,
+    build_model,
+)
 from sesamo_jax.core import Target
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.loss import batch_loss
-from sesamo_jax.model import build_model
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
+from sesamo_jax.training.loss import batch_loss
 
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()
 FLOW = RealNVPConfig(2, 0, 6, "tanh", shared=True, log_scale_bound=0.3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sesamo_jax import estimators
-from sesamo_jax.settings import resolve
+from sesamo_jax.config import resolve
 
 TINY = {
     "training.steps": 6,

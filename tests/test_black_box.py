@@ -10,11 +10,10 @@ import pytest
 from helpers import random_params
 from tolerances import F64
 
+from sesamo_jax.config import build_model, complete, resolve
+from sesamo_jax.config.resolve import from_json, to_json
 from sesamo_jax.flows import FLOWS, BlackBoxConfig, IntegratedConfig, KernelConfig
-from sesamo_jax.model import build_model
-from sesamo_jax.particles import coordinates, helmert, positions
-from sesamo_jax.settings import from_json, resolve, to_json
-from sesamo_jax.validation import complete
+from sesamo_jax.geometry.particles import coordinates, helmert, positions
 
 FORWARD, INVERSE = "forward_and_log_det", "inverse_and_log_det"
 both_ways = pytest.mark.parametrize("method", [FORWARD, INVERSE])

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sesamo_jax.bounds import bounded, check_fields
-from sesamo_jax.config import BaseConfig, Config, TrainingConfig
+from sesamo_jax.config import BaseConfig, Config, TrainingConfig, complete, resolve
+from sesamo_jax.config.resolve import SCALARS, SECTIONS, to_json
+from sesamo_jax.core.bounds import bounded, check_fields
 from sesamo_jax.flows import FLOWS
-from sesamo_jax.settings import SCALARS, SECTIONS, resolve, to_json
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.validation import complete
 
 # A target and settings with which the fields of a section have an effect.
 CONTEXTS = {

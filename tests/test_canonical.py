@@ -10,10 +10,10 @@ from helpers import random_params
 from tolerances import F64
 
 from sesamo_jax.bases import Gaussian
-from sesamo_jax.canonical import canonicalize, folded_log_prob
-from sesamo_jax.flow_density import FlowDensity
 from sesamo_jax.flows import RealNVPConfig
 from sesamo_jax.reference.quadrature import nodes_and_weights
+from sesamo_jax.samplers.canonicalization import canonicalize, folded_log_prob
+from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
 from sesamo_jax.targets import build_target
 

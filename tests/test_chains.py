@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from sesamo_jax import Target
-from sesamo_jax.chains import chain_report, population_report
 from sesamo_jax.core import Derived
 from sesamo_jax.reference.hmc import Chains
+from sesamo_jax.reference.report import chain_report, population_report
 from sesamo_jax.reference.smc import Populations
-from sesamo_jax.summary import aggregate, format_report
+from sesamo_jax.run.text import aggregate, format_report
 from sesamo_jax.symmetries import Z2
 
 TARGET = Target(

@@ -10,9 +10,9 @@ from tolerances import F64
 
 from sesamo_jax import Target
 from sesamo_jax.modulation import build_law
-from sesamo_jax.modulation.circle import CircleExactLaw, CircleHeatBathLaw
-from sesamo_jax.modulation.circle_spline import CircleLearnedLaw
-from sesamo_jax.modulation.von_mises import VonMisesLaw, draw_von_mises
+from sesamo_jax.modulation.circle.law import CircleExactLaw, CircleHeatBathLaw
+from sesamo_jax.modulation.circle.spline import CircleLearnedLaw
+from sesamo_jax.modulation.circle.von_mises import VonMisesLaw, draw_von_mises
 from sesamo_jax.symmetries import U1
 from sesamo_jax.targets import build_target
 

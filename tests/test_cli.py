@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from sesamo_jax import runs
-from sesamo_jax.presets import PRESETS
+from sesamo_jax.config import complete
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.run import execute as runs
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.validation import complete
 
 SCRIPT = Path(__file__).parents[1] / "experiments" / "run.py"
 

@@ -11,8 +11,8 @@ from helpers import random_params
 from tolerances import F64
 
 from sesamo_jax.flows import FLOWS, continuous
-from sesamo_jax.flows.continuous import ContinuousConfig
-from sesamo_jax.flows.slice_continuous import SliceContinuousConfig
+from sesamo_jax.flows.continuous.lattice import ContinuousConfig
+from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
 
 # Asymmetric numbers of everything, and more steps than are unrolled, which compile
 # faster. The bound on the slope is out of the way: where it acts, v has kinks in time

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from small_runs import PLAIN, Crash, Reached, plain_run, reach
 
-from sesamo_jax import plots, runs
-from sesamo_jax.files import read_arrays
-from sesamo_jax.results import REMEDIES
-from sesamo_jax.runs import execute
+from sesamo_jax.run import execute as runs
+from sesamo_jax.run import figures as plots
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.folder import REMEDIES
+from sesamo_jax.storage.files import read_arrays
 
 RUN = [
     *("--target", "gmm", "--preset", "smoke", "--seed", "1", "--seeds", "2"),

@@ -5,7 +5,7 @@ import pytest
 from tolerances import F32, F64
 
 from sesamo_jax.config import Config, EvaluationConfig, TrainingConfig
-from sesamo_jax.data import read_data
+from sesamo_jax.storage.data import read_data
 from sesamo_jax.targets import build_target
 
 FOUR = build_target("dw4", dtype="float64")

@@ -15,17 +15,15 @@ from helpers import assert_counts, assert_mean, grid, random_params
 from scipy.special import ndtr
 from tolerances import F64, SIGMAS
 
-from sesamo_jax.config import BaseConfig, Config
+from sesamo_jax.config import BaseConfig, Config, build_model, complete
 from sesamo_jax.core import Target
-from sesamo_jax.density import log_q
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.loss import batch_loss
-from sesamo_jax.model import build_model
 from sesamo_jax.reference.quadrature import nodes_and_weights
+from sesamo_jax.samplers.weighting import log_q
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.targets.hubbard import Hubbard
-from sesamo_jax.validation import complete
+from sesamo_jax.targets.hubbard.target import Hubbard
+from sesamo_jax.training.loss import batch_loss
 
 EXACT = GaussianMixture(modes=3, radius=1.5, dtype="float64").build("exact")
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()

@@ -5,9 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax.targets.determinant import Chain, log_det_chain, slices_per_factor
-from sesamo_jax.targets.fermion_matrix import fermion_log_det
-from sesamo_jax.targets.hopping import hopping
+from sesamo_jax.targets.hubbard.determinant import (
+    Chain,
+    log_det_chain,
+    slices_per_factor,
+)
+from sesamo_jax.targets.hubbard.fermion_matrix import fermion_log_det
+from sesamo_jax.targets.hubbard.hopping import hopping
 
 
 def case(rng, sites, slices, u, beta):

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from tolerances import F64
 
-from sesamo_jax.devices import ONE_DEVICE, place
-from sesamo_jax.processes import Group, exchange, from_first, join, together
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import resolve
+from sesamo_jax.config import resolve
+from sesamo_jax.parallel.devices import ONE_DEVICE, place
+from sesamo_jax.parallel.processes import Group, exchange, from_first, join, together
+from sesamo_jax.run.execute import execute
 
 TESTS = Path(__file__).parent
 SCRIPT = TESTS.parent / "experiments" / "run.py"

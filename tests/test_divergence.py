@@ -12,8 +12,8 @@ from helpers import assert_mean, random_params
 from tolerances import F64, SIGMAS
 
 from sesamo_jax.flows import BlackBoxConfig, KernelConfig
-from sesamo_jax.flows.divergence import brute_force, hutchinson
-from sesamo_jax.flows.integrate import CLASSICAL, adaptive, runge_kutta
+from sesamo_jax.flows.continuous.divergence import brute_force, hutchinson
+from sesamo_jax.flows.continuous.integrate import CLASSICAL, adaptive, runge_kutta
 
 SHAPE = (3, 2)
 FLOWS = {

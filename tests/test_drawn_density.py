@@ -14,11 +14,10 @@ import pytest
 from helpers import random_params
 from tolerances import F64
 
-from sesamo_jax.config import BaseConfig, Config, VMoNFConfig
+from sesamo_jax.config import BaseConfig, Config, VMoNFConfig, build_model
 from sesamo_jax.core import Target
-from sesamo_jax.density import log_q
 from sesamo_jax.flows import FLOWS, ContinuousConfig, RealNVPConfig
-from sesamo_jax.model import build_model
+from sesamo_jax.samplers.weighting import log_q
 from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
 from sesamo_jax.targets import build_target
 

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from helpers import random_params
 
-from sesamo_jax.effects import USES
-from sesamo_jax.loss import batch_loss
-from sesamo_jax.model import build_model
-from sesamo_jax.presets import PRESETS
-from sesamo_jax.settings import SCALARS, SECTIONS, from_json, resolve, to_json
+from sesamo_jax.config import build_model, complete, resolve
+from sesamo_jax.config.checks.effects import USES
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.config.resolve import SCALARS, SECTIONS, from_json, to_json
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.validation import complete
+from sesamo_jax.training.loss import batch_loss
 
 NO_EFFECT = {
     "modulation of particles": ("dw4", {"modulation": "learned"}, "method=sesamo"),

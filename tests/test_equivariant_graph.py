@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from helpers import random_params
 
+from sesamo_jax.config import resolve
+from sesamo_jax.config.resolve import from_json, to_json
 from sesamo_jax.flows import FLOWS, EquivariantGraphConfig, IntegratedConfig
-from sesamo_jax.particles import coordinates, positions
-from sesamo_jax.settings import from_json, resolve, to_json
+from sesamo_jax.geometry.particles import coordinates, positions
 
 FORWARD, INVERSE = "forward_and_log_det", "inverse_and_log_det"
 SMALL = EquivariantGraphConfig(width=6, layers=2, bumps=5, reach=4.0, time_modes=2)

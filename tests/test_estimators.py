@@ -5,7 +5,7 @@ import pytest
 from tolerances import SIGMAS
 
 from sesamo_jax import estimators
-from sesamo_jax.estimators import Estimate
+from sesamo_jax.estimators.weighted import Estimate
 
 # Log-normal weights, log w ~ N(0, S^2) under q: everything is known in closed form.
 S = 0.2

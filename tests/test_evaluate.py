@@ -21,9 +21,9 @@ from sesamo_jax import (
     evaluate,
 )
 from sesamo_jax.core import Derived, Exact, Target
-from sesamo_jax.draws import Draws, build_draw
-from sesamo_jax.estimators import SECTOR_ESTIMATES
-from sesamo_jax.evaluate import report
+from sesamo_jax.estimators.weighted import SECTOR_ESTIMATES
+from sesamo_jax.evaluation.report import report
+from sesamo_jax.evaluation.sampling import Draws, build_draw
 from sesamo_jax.flows import FLOWS, CheckerboardConfig
 from sesamo_jax.symmetries import Z2
 

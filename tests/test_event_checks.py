@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax.config import BaseConfig, Config, VMoNFConfig
+from sesamo_jax.config import BaseConfig, Config, VMoNFConfig, build_model
 from sesamo_jax.core import Target
 from sesamo_jax.flows import FLOWS, RealNVPConfig
-from sesamo_jax.model import build_model
 from sesamo_jax.symmetries import Cyclic
 from sesamo_jax.targets import build_target
 

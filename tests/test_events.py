@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_counts
 from tolerances import F64
 
-from sesamo_jax.worldlines.events import (
+from sesamo_jax.samplers.worldlines.events import (
     allowed,
     draw_event,
     factors,

@@ -7,7 +7,7 @@ import pytest
 from helpers import run_program
 from tolerances import F64
 
-from sesamo_jax.targets.factorize import (
+from sesamo_jax.targets.hubbard.factorize import (
     LARGEST_ELIMINATED,
     graded,
     inverse,
@@ -92,7 +92,7 @@ def test_what_cancels_to_rounding_is_no_pivot():
 
 PROGRAM = """
 import jax.numpy as jnp
-from sesamo_jax.targets.factorize import inverse, log_abs_det
+from sesamo_jax.targets.hubbard.factorize import inverse, log_abs_det
 def f(a):
     return sum(jnp.sum(jax.vmap(log_abs_det)(a + n)) for n in range(4))
 a = jax.random.normal(jax.random.key(0), (2000, 12, 12))

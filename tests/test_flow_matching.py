@@ -9,11 +9,11 @@ import pytest
 from helpers import random_params
 
 from sesamo_jax import BaseConfig, Config, TrainingConfig, build_model, build_target
-from sesamo_jax.flow_matching import aligned, squared_errors
+from sesamo_jax.config import complete
 from sesamo_jax.flows import BlackBoxConfig, EquivariantGraphConfig, KernelConfig
-from sesamo_jax.particles import coordinates, pair_distances, positions
-from sesamo_jax.train import fit
-from sesamo_jax.validation import complete
+from sesamo_jax.geometry.particles import coordinates, pair_distances, positions
+from sesamo_jax.training.fit import fit
+from sesamo_jax.training.flow_matching import aligned, squared_errors
 
 nearest = jax.jit(aligned)
 

@@ -12,7 +12,7 @@ from tolerances import F32, F64, SIGMAS
 
 from sesamo_jax.bases import Gaussian
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.flows.conditioner import MLP
+from sesamo_jax.flows.coupling.conditioner import MLP
 
 PAPER = RealNVPConfig(6, 4, 40, "relu", shared=False, log_scale_bound=0.0)
 SMALL = RealNVPConfig(2, 1, 8, "tanh", shared=False, log_scale_bound=0.0)

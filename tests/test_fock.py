@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from sesamo_jax.targets.fock import fock_reference
-from sesamo_jax.targets.gaussian_expansion import gaussian_expansion
-from sesamo_jax.targets.hopping import hopping as exponential
+from sesamo_jax.targets.hubbard.fock import fock_reference
+from sesamo_jax.targets.hubbard.gaussian_expansion import gaussian_expansion
+from sesamo_jax.targets.hubbard.hopping import hopping as exponential
 
 # Uneven hoppings and a triangle, so that no symmetry can hide an error.
 UNEVEN = np.array([[0, 1, 0.3], [1, 0, 0.7], [0.3, 0.7, 0]])

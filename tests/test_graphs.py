@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sesamo_jax.targets.graphs import (
+from sesamo_jax.geometry.graphs import (
     adjacency,
     lattice_edges,
     sublattices,

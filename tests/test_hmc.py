@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tolerances import SIGMAS
 
+from sesamo_jax.config import HMCConfig
 from sesamo_jax.core import Target
-from sesamo_jax.reference.autocorrelation import gamma_method
-from sesamo_jax.reference.config import HMCConfig
+from sesamo_jax.estimators.autocorrelation import gamma_method
 from sesamo_jax.reference.hmc import build_hmc, run_hmc
 from sesamo_jax.targets import build_target
 

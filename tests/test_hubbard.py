@@ -7,8 +7,8 @@ import pytest
 from helpers import assert_counts, assert_mean, quadrature, run_program
 from tolerances import F64, QUOTED
 
-from sesamo_jax.targets.fermion_matrix import fermion_matrix
-from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.hubbard.fermion_matrix import fermion_matrix
+from sesamo_jax.targets.hubbard.target import Hubbard
 
 DRAWS = 100_000
 

@@ -7,18 +7,18 @@ import pytest
 from helpers import assert_mean
 from tolerances import SIGMAS
 
-from sesamo_jax.chains import chain_report
-from sesamo_jax.reference.config import HMCConfig
+from sesamo_jax.config import HMCConfig
+from sesamo_jax.geometry.graphs import adjacency
 from sesamo_jax.reference.hmc import run_hmc
-from sesamo_jax.targets.determinant import Chain, green_functions
-from sesamo_jax.targets.fermion_matrix import (
+from sesamo_jax.reference.report import chain_report
+from sesamo_jax.targets.hubbard.determinant import Chain, green_functions
+from sesamo_jax.targets.hubbard.fermion_matrix import (
     fermion_matrix,
     space_time_green_functions,
 )
-from sesamo_jax.targets.fock import fock_reference
-from sesamo_jax.targets.graphs import adjacency
-from sesamo_jax.targets.hopping import hopping
-from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.hubbard.fock import fock_reference
+from sesamo_jax.targets.hubbard.hopping import hopping
+from sesamo_jax.targets.hubbard.target import Hubbard
 
 
 @pytest.mark.parametrize("steep", [False, True])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from test_fock import operators
 
-from sesamo_jax.targets.fock import fock_reference
-from sesamo_jax.targets.graphs import adjacency
-from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.geometry.graphs import adjacency
+from sesamo_jax.targets.hubbard.fock import fock_reference
+from sesamo_jax.targets.hubbard.target import Hubbard
 
 
 def exact_hopping(config):

@@ -13,107 +13,52 @@ import sesamo_jax
 ROOT = Path(sesamo_jax.__file__).parent
 PACKAGE = ROOT.name
 
-# What each module or folder of the package may import from the others. A new one gets
-# a row; upper layers may import lower ones, never the reverse.
+# What each folder of the package may import from the others, from the ground up; a new
+# one gets a row. Upper layers may import lower ones, never the reverse.
 MAY_IMPORT = {
-    "bounds": set(),
-    "event_checks": set(),
-    "core": {"event_checks"},
-    "files": set(),
-    "devices": set(),
-    "processes": set(),
+    "core": set(),
+    "parallel": set(),
     "numerics": {"core"},
-    "symmetries": {"core", "numerics"},
-    "particles": {"core"},
-    "targets": {"bounds", "core", "numerics", "particles", "symmetries"},
-    "penalty": {"core", "numerics"},
+    "geometry": {"core"},
+    "symmetries": {"core"},
+    "targets": {"core", "geometry", "symmetries"},
+    "flows": {"core", "geometry"},
+    "modulation": {"core", "symmetries"},
+    "bases": {"core", "geometry"},
+    "estimators": {"core"},
     "objectives": {"core", "numerics"},
-    "tails": set(),
-    "doubts": {"core"},
-    "estimators": {"core", "numerics", "tails"},
-    "density": {"core", "devices", "numerics"},
-    "canonical": {"core", "numerics"},
-    "lattice": set(),
-    "flows": {"bounds", "core", "lattice", "numerics", "particles"},
-    "modulation": {"core", "numerics", "symmetries"},
-    "config": {"bounds", "density", "flows", "modulation", "reference", "targets"},
-    "data": {"config", "core", "files", "particles"},
-    "likelihood": {"config", "core", "devices", "particles"},
-    "flow_matching": {"config", "core", "devices", "likelihood", "particles"},
-    "data_checks": {"config", "core", "flows", "modulation"},
-    "size_checks": {"bases", "config", "core", "memory", "modulation"},
-    "effects": {"config", "flows"},
-    "seeds": set(),
-    "symmetry_checks": {"config", "core", "modulation"},
-    "validation": {
-        *("bounds", "config", "core", "data_checks", "flows", "modulation"),
-        *("size_checks", "symmetry_checks", "worldlines"),
+    "reference": {"core", "estimators", "parallel"},
+    "samplers": {"bases", "core", "flows", "modulation", "parallel", "symmetries"},
+    "config": {
+        *("bases", "core", "flows", "modulation", "parallel", "reference"),
+        *("samplers", "targets"),
     },
-    "bases": {"core", "lattice", "numerics", "config"},
-    "worldlines": {"core", "config", "devices", "modulation"},
-    "sampling": {"core", "devices", "event_checks"},
-    "flow_density": {"core", "canonical", "density", "flows"},
-    "mixture": {"core", "config", "bases", "density", "devices", "flows", "sampling"},
-    "model": {
-        *("core", "config", "bases", "flow_density", "flows", "modulation", "density"),
-        *("devices", "sampling", "symmetries", "validation", "worldlines", "mixture"),
-        "memory",
+    "storage": {"config", "core", "geometry"},
+    "training": {
+        *("config", "core", "estimators", "geometry", "modulation", "numerics"),
+        *("objectives", "parallel", "samplers", "storage"),
     },
-    "memory": set(),
-    "optim": {"core", "config"},
-    "loss": {
-        *("core", "config", "density", "devices", "flow_matching", "likelihood"),
-        *("modulation", "numerics", "objectives", "penalty"),
+    "evaluation": {
+        *("config", "core", "estimators", "modulation", "parallel", "samplers"),
+        "storage",
     },
-    "train": {
-        *("core", "config", "data", "devices", "doubts", "likelihood", "loss"),
-        *("memory", "optim", "seeds", "validation"),
+    "run": {
+        *("config", "core", "estimators", "evaluation", "geometry", "parallel"),
+        *("reference", "storage", "training"),
     },
-    "draws": {
-        *("config", "core", "data", "density", "memory", "modulation", "validation"),
-    },
-    "evaluate": {"core", "config", "draws", "estimators", "reference"},
-    "reference": {"bounds", "core", "numerics", "memory"},
-    "chains": {"core", "estimators", "reference"},
-    "checkpoint": {"core", "files", "processes", "train"},
-    "presets": set(),
-    "settings": {
-        *("bounds", "config", "effects", "flows", "presets", "seeds", "targets"),
-        "validation",
-    },
-    "summary": {"estimators"},
-    "results": {"files"},
-    "monitor": set(),
-    "plots": {"files", "results"},
-    "warm_start": {
-        *("core", "files", "lattice", "checkpoint", "model", "results", "settings"),
-        "train",
-    },
-    "judging": {
-        *("chains", "config", "core", "doubts", "draws", "evaluate", "monitor"),
-        *("optim", "reference", "results", "summary", "train"),
-    },
-    "runs": {
-        *("checkpoint", "config", "core", "data", "devices", "files", "judging"),
-        *("model", "monitor", "plots", "processes", "results", "settings", "summary"),
-        *("train", "validation", "warm_start"),
-    },
-    "__init__": {
-        *("core", "config", "flows", "targets", "model", "train", "evaluate"),
-        "checkpoint",
-    },
+    "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
 }
 # Libraries that only some of them may know.
 ONLY_IN = {
-    "flax": {"flows", "modulation", "bases", "flow_density", "model", "worldlines"},
+    "flax": {"flows", "modulation", "bases", "samplers"},
     "distrax": {"flows", "modulation", "bases"},
-    "optax": {"optim", "train"},
-    "orbax": {"checkpoint"},
+    "optax": {"training"},
+    "orbax": {"run"},
     "blackjax": {"reference"},
     "diffrax": {"flows"},
-    "matplotlib": {"plots"},
-    "tqdm": {"monitor"},
-    "scipy": {"targets", "warm_start"},
+    "matplotlib": {"run"},
+    "tqdm": {"run"},
+    "scipy": {"targets", "run"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
 FILES = sorted(ROOT.rglob("*.py"))
@@ -124,10 +69,19 @@ def component(path):
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+def nodes(tree):
+    """Yield all nodes but those of `if TYPE_CHECKING`, which names types alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from nodes(node)
+
+
 def imports(path):
     """Return the full names of the modules that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

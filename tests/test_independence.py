@@ -8,11 +8,11 @@ import pytest
 from tolerances import SIGMAS
 
 from sesamo_jax import Target
-from sesamo_jax.draws import Draws
-from sesamo_jax.estimators import reweighted
-from sesamo_jax.evaluate import report
-from sesamo_jax.reference.autocorrelation import gamma_method
-from sesamo_jax.reference.independence import independence_chain
+from sesamo_jax.estimators.autocorrelation import gamma_method
+from sesamo_jax.estimators.independence import independence_chain
+from sesamo_jax.estimators.weighted import reweighted
+from sesamo_jax.evaluation.report import report
+from sesamo_jax.evaluation.sampling import Draws
 
 
 def test_acceptance_of_two_weights_in_closed_form(rng):

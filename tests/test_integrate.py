@@ -10,7 +10,7 @@ import pytest
 from jax.scipy.linalg import expm
 from tolerances import F64
 
-from sesamo_jax.flows.integrate import (
+from sesamo_jax.flows.continuous.integrate import (
     CLASSICAL,
     UNROLLED_STEPS,
     adaptive,

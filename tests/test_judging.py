@@ -7,9 +7,9 @@ import pytest
 from small_runs import plain_run
 
 from sesamo_jax import build_model
-from sesamo_jax.judging import judge
-from sesamo_jax.train import FitResult, init_states
-from sesamo_jax.validation import complete
+from sesamo_jax.config import complete
+from sesamo_jax.run.judging import judge
+from sesamo_jax.training.fit import FitResult, init_states
 
 
 @pytest.fixture(scope="module")

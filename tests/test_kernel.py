@@ -10,13 +10,12 @@ import pytest
 from tolerances import F64, SIGMAS
 
 from sesamo_jax import estimators
-from sesamo_jax.config import BaseConfig, Config
+from sesamo_jax.config import BaseConfig, Config, build_model
 from sesamo_jax.flows import FLOWS, KernelConfig
-from sesamo_jax.model import build_model
-from sesamo_jax.particles import coordinates, positions
+from sesamo_jax.geometry.particles import coordinates, positions
 from sesamo_jax.reference.quadrature import nodes_and_weights
 from sesamo_jax.targets import build_target
-from sesamo_jax.targets.double_well import DoubleWell
+from sesamo_jax.targets.particles.double_well import DoubleWell
 
 DEFAULT = KernelConfig()
 CLUSTER = KernelConfig(centres="quadratic", reach=14.5**2 / 32, width=0.3, gain=0.1)

@@ -12,10 +12,10 @@ import jax
 import pytest
 from small_runs import PLAIN, Crash, plain_run, refused, results, strict
 
-from sesamo_jax import runs
-from sesamo_jax.results import RunFolder
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import resolve
+from sesamo_jax.config import resolve
+from sesamo_jax.run import execute as runs
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.folder import RunFolder
 
 # What Python says before it changes a file; a hook cannot be taken out again.
 WRITES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}

@@ -8,13 +8,13 @@ from helpers import random_params
 
 from sesamo_jax import Target
 from sesamo_jax.bases.spectral import SpectralGaussian, nearest_spectral_gaussian
-from sesamo_jax.estimators import derived
+from sesamo_jax.config import HMCConfig
+from sesamo_jax.estimators.autocorrelation import gamma_method
+from sesamo_jax.estimators.weighted import derived
 from sesamo_jax.flows import CheckerboardConfig
-from sesamo_jax.reference.autocorrelation import gamma_method
-from sesamo_jax.reference.config import HMCConfig
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets import build_target
-from sesamo_jax.targets.phi4_real import Phi4Real, hopping_from_mass
+from sesamo_jax.targets.phi4.real import Phi4Real, hopping_from_mass
 
 
 def explicit_phi4(x, kappa, lam, alpha):

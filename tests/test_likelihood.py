@@ -23,14 +23,14 @@ from sesamo_jax import (
     evaluate,
     fit,
 )
+from sesamo_jax.config import complete
 from sesamo_jax.flows import KernelConfig
-from sesamo_jax.likelihood import (
+from sesamo_jax.training.likelihood import (
     data_batch,
     likelihood_share,
     negative_log_likelihoods,
 )
-from sesamo_jax.loss import batch_loss
-from sesamo_jax.validation import complete
+from sesamo_jax.training.loss import batch_loss
 
 TINY = RealNVPConfig(couplings=2, layers=0, width=4)
 VARIANCE = 2.5

@@ -13,11 +13,14 @@ from sesamo_jax import (
     evaluate,
     fit,
 )
+from sesamo_jax.config import HMCConfig, SMCConfig, complete
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.memory import check_memory, device_memory_bytes, group_limit_bytes
-from sesamo_jax.reference.config import HMCConfig, SMCConfig
+from sesamo_jax.parallel.memory import (
+    check_memory,
+    device_memory_bytes,
+    group_limit_bytes,
+)
 from sesamo_jax.reference.hmc import run_hmc
-from sesamo_jax.validation import complete
 
 TOO_MANY = 2**31 - 1
 REFUSED = r"needs [\d.]+ GiB of memory, more than the [\d.]+ GiB there are: lower "

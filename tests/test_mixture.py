@@ -11,22 +11,27 @@ from helpers import assert_counts, assert_mean, grid, random_params
 from jax.scipy.stats import norm
 from tolerances import F64
 
-from sesamo_jax import runs
-from sesamo_jax.config import BaseConfig, Config, TrainingConfig, VMoNFConfig
-from sesamo_jax.density import log_q
-from sesamo_jax.draws import build_draw
-from sesamo_jax.evaluate import evaluate
+from sesamo_jax.config import (
+    BaseConfig,
+    Config,
+    TrainingConfig,
+    VMoNFConfig,
+    build_model,
+    complete,
+    resolve,
+)
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.evaluation.report import evaluate
+from sesamo_jax.evaluation.sampling import build_draw
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.model import build_model
-from sesamo_jax.presets import PRESETS
-from sesamo_jax.results import RunFolder
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import resolve
+from sesamo_jax.run import execute as runs
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.folder import RunFolder
+from sesamo_jax.run.warm_start import enlarge
+from sesamo_jax.samplers.weighting import log_q
 from sesamo_jax.targets import TARGETS
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.train import batch_loss, fit
-from sesamo_jax.validation import complete
-from sesamo_jax.warm_start import enlarge
+from sesamo_jax.training.fit import batch_loss, fit
 
 # No two of the modes, nor of the components, are alike.
 TARGET = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()

@@ -10,14 +10,13 @@ import pytest
 from helpers import assert_counts, random_params
 from tolerances import F64
 
-from sesamo_jax.config import Config
+from sesamo_jax.config import Config, build_model
 from sesamo_jax.core import Target
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.model import build_model
 from sesamo_jax.modulation import build_law
 from sesamo_jax.symmetries import Z2, Cyclic
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.hubbard.target import Hubbard
 
 EXACT = GaussianMixture(modes=5, radius=1.5, dtype="float64").build("exact")
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tolerances import F32, F64
 
-from sesamo_jax.estimators import ess
+from sesamo_jax.estimators.weighted import ess
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 
 TOLERANCE = {np.float32: F32, np.float64: F64}

@@ -10,7 +10,7 @@ import pytest
 from helpers import assert_mean
 from tolerances import F64
 
-from sesamo_jax import objectives
+from sesamo_jax.objectives import losses as objectives
 
 GAMMA = 0.5
 

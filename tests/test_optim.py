@@ -11,7 +11,7 @@ import pytest
 from tolerances import F64
 
 from sesamo_jax.config import TrainingConfig
-from sesamo_jax.optim import build_optimizer, nonfinite_steps
+from sesamo_jax.training.optimizer import build_optimizer, nonfinite_steps
 
 PARAMS = {"a": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
 ONES = jax.tree.map(jnp.ones_like, PARAMS)

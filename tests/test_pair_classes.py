@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sesamo_jax.targets.graphs import adjacency, lattice_edges
-from sesamo_jax.worldlines.pair_classes import pair_classes
+from sesamo_jax.geometry.graphs import adjacency, lattice_edges
+from sesamo_jax.samplers.worldlines.pair_classes import pair_classes
 
 
 def test_pair_classes_of_a_periodic_lattice_are_its_distances():

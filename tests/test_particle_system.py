@@ -12,11 +12,11 @@ from helpers import assert_mean
 from scipy.optimize import minimize
 from tolerances import F64
 
-from sesamo_jax.particles import coordinates
+from sesamo_jax.geometry.particles import coordinates
 from sesamo_jax.reference.quadrature import nodes_and_weights, quadrature
 from sesamo_jax.targets import TARGETS, build_target
-from sesamo_jax.targets.double_well import DoubleWell
-from sesamo_jax.targets.lennard_jones import LennardJones
+from sesamo_jax.targets.particles.double_well import DoubleWell
+from sesamo_jax.targets.particles.lennard_jones import LennardJones
 
 SKEWED = DoubleWell(
     *(3, 2, "twice", 1.7, "float64"), linear=0.3, quadratic=-2, quartic=0.4, offset=3

@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_counts, assert_mean
 from tolerances import F64
 
-from sesamo_jax.particles import (
+from sesamo_jax.geometry.particles import (
     SMALLEST_DISTANCE,
     coordinates,
     helmert,

@@ -6,7 +6,7 @@ from helpers import assert_mean
 
 from sesamo_jax import build_target, estimators
 from sesamo_jax.config import Config, TrainingConfig
-from sesamo_jax.data import read_data
+from sesamo_jax.storage.data import read_data
 
 
 @pytest.fixture(scope="module")

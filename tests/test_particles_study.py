@@ -9,12 +9,11 @@ import pytest
 from tolerances import SIGMAS
 
 from sesamo_jax import estimators
+from sesamo_jax.config import complete, resolve
 from sesamo_jax.flows import KernelConfig
-from sesamo_jax.flows.integrate import solve
-from sesamo_jax.particles import helmert
-from sesamo_jax.settings import resolve
+from sesamo_jax.flows.continuous.integrate import solve
+from sesamo_jax.geometry.particles import helmert
 from sesamo_jax.targets import TARGETS, build_target
-from sesamo_jax.validation import complete
 
 SMALL = KernelConfig(kernels=7, time_kernels=3, reach=8.0, width=2.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tolerances import F64
 
-from sesamo_jax.penalty import penalty
+from sesamo_jax.objectives.penalty import penalty
 from sesamo_jax.symmetries import Cyclic, Trivial, sign_flips
 
 A, B = 40.0, 3.0

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from sesamo_jax.config import complete, resolve
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.config.resolve import to_json
 from sesamo_jax.flows import FLOWS
-from sesamo_jax.presets import PRESETS
-from sesamo_jax.settings import resolve, to_json
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.validation import complete
 
 
 def get(run, name):

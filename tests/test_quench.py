@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tolerances import SIGMAS
 
-from sesamo_jax.particles import coordinates, positions
+from sesamo_jax.geometry.particles import coordinates, positions
 from sesamo_jax.targets import build_target
 
 # Of four particles in double wells, pairs counted once: energies, and the share of each

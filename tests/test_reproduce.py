@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from sesamo_jax.settings import resolve, to_json
+from sesamo_jax.config import resolve
+from sesamo_jax.config.resolve import to_json
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ from small_runs import (
     without,
 )
 
-from sesamo_jax import judging, runs
-from sesamo_jax.checkpoint import Checkpoints
-from sesamo_jax.results import RunFolder
-from sesamo_jax.runs import Stopped, execute
-from sesamo_jax.settings import resolve
-from sesamo_jax.summary import format_report
+from sesamo_jax.config import resolve
+from sesamo_jax.run import execute as runs
+from sesamo_jax.run import judging
+from sesamo_jax.run.checkpoint import Checkpoints
+from sesamo_jax.run.execute import Stopped, execute
+from sesamo_jax.run.folder import RunFolder
+from sesamo_jax.run.text import format_report
 
 
 @pytest.fixture(scope="module", autouse=True)

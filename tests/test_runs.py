@@ -22,12 +22,15 @@ from small_runs import (
     strict,
 )
 
-from sesamo_jax import Target, plots, runs
+from sesamo_jax import Target
+from sesamo_jax.config import resolve
+from sesamo_jax.config.resolve import from_json, to_json
 from sesamo_jax.core import Exact
-from sesamo_jax.results import HEAD, HISTORY, RunFolder, environment
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import from_json, resolve, to_json
-from sesamo_jax.summary import aggregate, format_report
+from sesamo_jax.run import execute as runs
+from sesamo_jax.run import figures as plots
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.folder import HEAD, HISTORY, RunFolder, environment
+from sesamo_jax.run.text import aggregate, format_report
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets import TARGETS
 

@@ -12,14 +12,12 @@ import pytest
 from helpers import random_params
 from tolerances import F64
 
-from sesamo_jax.config import BaseConfig, Config, TrainingConfig
+from sesamo_jax.config import BaseConfig, Config, TrainingConfig, build_model, complete
 from sesamo_jax.flows import CheckerboardConfig, RealNVPConfig, SplineConfig
-from sesamo_jax.loss import batch_loss
-from sesamo_jax.model import build_model
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.targets.phi4_real import Phi4Real
-from sesamo_jax.train import build_chunk, init_states
-from sesamo_jax.validation import complete
+from sesamo_jax.targets.phi4.real import Phi4Real
+from sesamo_jax.training.fit import build_chunk, init_states
+from sesamo_jax.training.loss import batch_loss
 
 FIELD = Phi4Real(shape=(4, 2), alpha=0.05, dtype="float64").build("phi4_real")
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()

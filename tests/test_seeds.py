@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from sesamo_jax import Config, build_model, build_target, fit
-from sesamo_jax.config import TrainingConfig
+from sesamo_jax.config import TrainingConfig, resolve
+from sesamo_jax.config.seeds import MOST_SEEDS, check_seeds
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.seeds import MOST_SEEDS, check_seeds
-from sesamo_jax.settings import resolve
-from sesamo_jax.train import init_states
+from sesamo_jax.training.fit import init_states
 
 CONFIG = Config(
     method="realnvp",

@@ -5,14 +5,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from sesamo_jax.config import (
-    Config,
-)
+from sesamo_jax.config import Config, complete, resolve
+from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.config.resolve import difference, fingerprint, from_json, to_json
 from sesamo_jax.flows import FLOWS
-from sesamo_jax.presets import PRESETS
-from sesamo_jax.settings import difference, fingerprint, from_json, resolve, to_json
 from sesamo_jax.targets import TARGETS
-from sesamo_jax.validation import complete
 
 
 def get(run, name):

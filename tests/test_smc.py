@@ -10,16 +10,14 @@ from helpers import assert_mean
 from tolerances import SIGMAS
 
 from sesamo_jax import Config, Target, build_target
-from sesamo_jax.chains import chain_report, population_report
+from sesamo_jax.config import HMCConfig, SMCConfig, complete, resolve
 from sesamo_jax.core import Derived
-from sesamo_jax.reference.config import HMCConfig, SMCConfig
 from sesamo_jax.reference.hmc import run_hmc
+from sesamo_jax.reference.report import chain_report, population_report
 from sesamo_jax.reference.smc import Populations, run_smc
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import resolve
-from sesamo_jax.summary import format_report
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.text import format_report
 from sesamo_jax.symmetries import Z2
-from sesamo_jax.validation import complete
 
 # Few, for the seconds. With ten populations, 5 sigma is one case in 1500.
 SMALL = SMCConfig(populations=10, particles=500, leapfrog_steps=5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sesamo_jax.summary import AGGREGATED, aggregate, format_report, value_error
+from sesamo_jax.run.text import AGGREGATED, aggregate, format_report, value_error
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tolerances import F64
 
-from sesamo_jax.density import leaked
+from sesamo_jax.samplers.weighting import leaked
 from sesamo_jax.symmetries import Z2, Cyclic, Product, Trivial, sign_flips
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sesamo_jax import estimators
-from sesamo_jax.estimators import Estimate
-from sesamo_jax.tails import heavy, pareto_shape
+from sesamo_jax.estimators.tails import heavy, pareto_shape
+from sesamo_jax.estimators.weighted import Estimate
 
 
 @pytest.mark.parametrize("k", [-0.4, 0.1, 0.35, 0.5, 0.8, 1.5])

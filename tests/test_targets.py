@@ -9,7 +9,7 @@ from tolerances import F32, F64
 from sesamo_jax.core import Target
 from sesamo_jax.targets import TARGETS, build_target
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.targets.hubbard import Hubbard
+from sesamo_jax.targets.hubbard.target import Hubbard
 
 
 @pytest.fixture(params=TARGETS)

@@ -22,13 +22,13 @@ from sesamo_jax import (
     build_model,
     fit,
 )
-from sesamo_jax.config import OBJECTIVES, ON_DATA
-from sesamo_jax.loss import batch_loss, penalty_amplitude
+from sesamo_jax.config import complete
+from sesamo_jax.config.schema import OBJECTIVES, ON_DATA
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.train import init_states
-from sesamo_jax.validation import complete
+from sesamo_jax.training.fit import init_states
+from sesamo_jax.training.loss import batch_loss, penalty_amplitude
 
 SMALL = RealNVPConfig(couplings=2, layers=1, width=8)
 TINY = RealNVPConfig(couplings=1, layers=0, width=4)
@@ -199,7 +199,7 @@ def test_a_number_of_seeds_counts_from_zero(ensemble, monkeypatch):
         assert list(seeds) == [0, 1, 2]
         raise Enough
 
-    monkeypatch.setattr("sesamo_jax.train.init_states", init)
+    monkeypatch.setattr("sesamo_jax.training.fit.init_states", init)
     with pytest.raises(Enough):
         ensemble.fit(3)
 

@@ -10,11 +10,10 @@ from helpers import assert_mean, random_params
 
 from sesamo_jax import Config, Target, build_model
 from sesamo_jax.bases.slice import SliceGaussian, rice_log_prob
-from sesamo_jax.config import BaseConfig
-from sesamo_jax.estimators import reweighted
+from sesamo_jax.config import BaseConfig, HMCConfig
+from sesamo_jax.estimators.autocorrelation import gamma_method
+from sesamo_jax.estimators.weighted import reweighted
 from sesamo_jax.flows import CheckerboardConfig, RealNVPConfig, SliceCouplingConfig
-from sesamo_jax.reference.autocorrelation import gamma_method
-from sesamo_jax.reference.config import HMCConfig
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.symmetries import U1
 from sesamo_jax.targets import build_target

@@ -11,12 +11,13 @@ from sesamo_jax.config import (
     EvaluationConfig,
     PenaltyConfig,
     TrainingConfig,
+    complete,
+    resolve,
 )
+from sesamo_jax.config.resolve import to_json
 from sesamo_jax.core import Target
 from sesamo_jax.flows import SliceCouplingConfig
-from sesamo_jax.settings import resolve, to_json
 from sesamo_jax.targets import build_target
-from sesamo_jax.validation import complete
 
 
 def get(run, name):

@@ -13,9 +13,9 @@ from sesamo_jax.bases.slice import SliceGaussian
 from sesamo_jax.bases.spectral import SpectralGaussian
 from sesamo_jax.bases.variational import nearest_gaussian
 from sesamo_jax.flows import SliceCouplingConfig
-from sesamo_jax.lattice import displacement_classes
-from sesamo_jax.targets.phi4_complex import Phi4Complex
-from sesamo_jax.targets.phi4_real import Phi4Real
+from sesamo_jax.geometry.lattice import displacement_classes
+from sesamo_jax.targets.phi4.complex import Phi4Complex
+from sesamo_jax.targets.phi4.real import Phi4Real
 
 LATTICE = (4, 6)
 HOPPINGS = (0.15, 0.08)

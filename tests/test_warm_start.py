@@ -12,15 +12,14 @@ from small_runs import plain_run
 from tolerances import F64
 
 from sesamo_jax import build_model
-from sesamo_jax.flows.continuous import ContinuousConfig
-from sesamo_jax.flows.slice_continuous import SliceContinuousConfig
-from sesamo_jax.lattice import displacement_classes
-from sesamo_jax.results import RunFolder
-from sesamo_jax.runs import execute
-from sesamo_jax.settings import resolve
-from sesamo_jax.train import init_states
-from sesamo_jax.validation import complete
-from sesamo_jax.warm_start import enlarge, warm_start
+from sesamo_jax.config import complete, resolve
+from sesamo_jax.flows.continuous.lattice import ContinuousConfig
+from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
+from sesamo_jax.geometry.lattice import displacement_classes
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.folder import RunFolder
+from sesamo_jax.run.warm_start import enlarge, warm_start
+from sesamo_jax.training.fit import init_states
 
 
 @pytest.mark.parametrize(

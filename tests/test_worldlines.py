@@ -10,15 +10,13 @@ import pytest
 from helpers import assert_counts, assert_mean, random_params
 from tolerances import F64
 
-from sesamo_jax.draws import build_draw
-from sesamo_jax.model import build_model
-from sesamo_jax.settings import resolve
-from sesamo_jax.targets.hubbard import Hubbard
-from sesamo_jax.train import fit
-from sesamo_jax.validation import complete
-from sesamo_jax.worldlines.assemble import log_mean
-from sesamo_jax.worldlines.events import factors
-from sesamo_jax.worldlines.law import Worldline, WorldlineLaw
+from sesamo_jax.config import build_model, complete, resolve
+from sesamo_jax.evaluation.sampling import build_draw
+from sesamo_jax.samplers.worldlines.assemble import log_mean
+from sesamo_jax.samplers.worldlines.events import factors
+from sesamo_jax.samplers.worldlines.law import Worldline, WorldlineLaw
+from sesamo_jax.targets.hubbard.target import Hubbard
+from sesamo_jax.training.fit import fit
 
 
 def law_of(config, rng, sweeps=1, blocks=20):

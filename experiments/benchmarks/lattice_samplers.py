@@ -17,16 +17,14 @@ from benchmarks.ours import build
 from benchmarks.serving import serve
 from benchmarks.weighing import effective_samples, weigh
 from benchmarks.workers import Worker
-from sesamo_jax.config import Config
+from sesamo_jax.config import Config, complete, resolve
 from sesamo_jax.core import Target
-from sesamo_jax.density import log_q
-from sesamo_jax.estimators import reweighted
-from sesamo_jax.reference.autocorrelation import gamma_method
+from sesamo_jax.estimators.autocorrelation import gamma_method
+from sesamo_jax.estimators.weighted import reweighted
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.reference.smc import run_smc
-from sesamo_jax.settings import resolve
-from sesamo_jax.train import fit
-from sesamo_jax.validation import complete
+from sesamo_jax.samplers.weighting import log_q
+from sesamo_jax.training.fit import fit
 
 TARGET = "phi4_real"
 LATTICE = {"target.shape": "8,8"}

@@ -14,13 +14,10 @@ import numpy as np
 from benchmarks.clock import follow
 from benchmarks.serving import serve
 from benchmarks.weighing import weigh
-from sesamo_jax.config import Config
+from sesamo_jax.config import Config, build_model, complete, resolve
 from sesamo_jax.core import Array, Key, Model, Params, Target
-from sesamo_jax.density import AS_DRAWN, log_q
-from sesamo_jax.model import build_model
-from sesamo_jax.settings import resolve
-from sesamo_jax.train import TrainState, build_chunk, fit, init_states
-from sesamo_jax.validation import complete
+from sesamo_jax.samplers.weighting import AS_DRAWN, log_q
+from sesamo_jax.training.fit import TrainState, build_chunk, fit, init_states
 
 EVALUATED_AT_ONCE = 2000
 

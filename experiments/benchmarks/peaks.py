@@ -17,10 +17,10 @@ import optax
 from benchmarks.ours import Sampler, build
 from benchmarks.serving import serve
 from benchmarks.workers import Worker
-from sesamo_jax.density import log_q
-from sesamo_jax.loss import batch_loss, penalty_amplitude
-from sesamo_jax.optim import build_optimizer
-from sesamo_jax.train import init_states
+from sesamo_jax.samplers.weighting import log_q
+from sesamo_jax.training.fit import init_states
+from sesamo_jax.training.loss import batch_loss, penalty_amplitude
+from sesamo_jax.training.optimizer import build_optimizer
 
 # By name: target, preset and settings over it.
 STEPS = {

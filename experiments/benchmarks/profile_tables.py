@@ -6,7 +6,7 @@ from studies import markdown
 
 from benchmarks.growth import SERIES, exponent
 from benchmarks.machine import Spread, short, spread
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 # Samples are asked for after so many seconds, set-up and training included.
 AFTER = (60, 600)

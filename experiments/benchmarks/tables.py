@@ -21,7 +21,7 @@ from benchmarks.records import measured_parts, read_part
 from benchmarks.tasks import TASKS
 from benchmarks.throughput import speedups
 from benchmarks.time_to_ess import first_reaching, ratios
-from sesamo_jax.summary import value_error
+from sesamo_jax.run.text import value_error
 
 PAGES = (ROOT / "docs" / "benchmarks.md",)
 FIGURES = ROOT / "docs" / "benchmarks"

@@ -3,9 +3,9 @@
 import flax.linen as nn
 
 from sesamo_jax.bases.gaussian import Gaussian
+from sesamo_jax.bases.settings import BaseConfig
 from sesamo_jax.bases.slice import SliceGaussian, nearest_slice_gaussian
 from sesamo_jax.bases.spectral import SpectralGaussian, nearest_spectral_gaussian
-from sesamo_jax.config import BaseConfig
 from sesamo_jax.core import Target
 
 __all__ = ["Gaussian", "SliceGaussian", "SpectralGaussian", "build_base"]

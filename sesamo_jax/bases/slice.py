@@ -18,7 +18,7 @@ from jax.scipy.stats import norm
 from sesamo_jax.bases.spectral import nested
 from sesamo_jax.bases.variational import nearest_gaussian
 from sesamo_jax.core import Array, Target
-from sesamo_jax.lattice import displacement_classes
+from sesamo_jax.geometry.lattice import displacement_classes
 
 
 class SliceGaussian(nn.Module):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
-from sesamo_jax.lattice import displacement_classes
+from sesamo_jax.geometry.lattice import displacement_classes
 
 PAIRS = 128
 ITERATIONS = 60

@@ -4,15 +4,15 @@ from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 
-from sesamo_jax.flows.black_box import BlackBoxConfig
-from sesamo_jax.flows.checkerboard import Checkerboard, CheckerboardConfig
-from sesamo_jax.flows.continuous import ContinuousConfig
-from sesamo_jax.flows.equivariant_graph import EquivariantGraphConfig
-from sesamo_jax.flows.kernel import KernelConfig
-from sesamo_jax.flows.realnvp import RealNVP, RealNVPConfig
-from sesamo_jax.flows.slice_continuous import SliceContinuousConfig
-from sesamo_jax.flows.slice_coupling import SliceCouplingConfig, SliceCouplings
-from sesamo_jax.flows.spline import SplineConfig, SplineCouplings
+from sesamo_jax.flows.continuous.black_box import BlackBoxConfig
+from sesamo_jax.flows.continuous.equivariant_graph import EquivariantGraphConfig
+from sesamo_jax.flows.continuous.kernel import KernelConfig
+from sesamo_jax.flows.continuous.lattice import ContinuousConfig
+from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
+from sesamo_jax.flows.coupling.checkerboard import Checkerboard, CheckerboardConfig
+from sesamo_jax.flows.coupling.realnvp import RealNVP, RealNVPConfig
+from sesamo_jax.flows.coupling.slice import SliceCouplingConfig, SliceCouplings
+from sesamo_jax.flows.coupling.spline import SplineConfig, SplineCouplings
 
 __all__ = [
     "FLOWS",

@@ -1,19 +1,19 @@
 """Modulation laws p_S(u | y), one per file, and the function that picks one."""
 
 from sesamo_jax.core import Target, as_finite
-from sesamo_jax.modulation.autoregressive import AutoregressiveLaw
-from sesamo_jax.modulation.circle import (
+from sesamo_jax.modulation.circle.law import (
     CircleExactLaw,
     CircleHeatBathLaw,
     CircleLaw,
 )
-from sesamo_jax.modulation.circle_spline import CircleLearnedLaw
-from sesamo_jax.modulation.exact import ExactLaw
-from sesamo_jax.modulation.finite import FiniteLaw
-from sesamo_jax.modulation.heat_bath import HeatBathLaw
-from sesamo_jax.modulation.learned import LearnedLaw
-from sesamo_jax.modulation.signs import SignLaw
-from sesamo_jax.modulation.von_mises import VonMisesLaw
+from sesamo_jax.modulation.circle.spline import CircleLearnedLaw
+from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
+from sesamo_jax.modulation.discrete.autoregressive import AutoregressiveLaw
+from sesamo_jax.modulation.discrete.exact import ExactLaw
+from sesamo_jax.modulation.discrete.heat_bath import HeatBathLaw
+from sesamo_jax.modulation.discrete.law import FiniteLaw
+from sesamo_jax.modulation.discrete.learned import LearnedLaw
+from sesamo_jax.modulation.discrete.signs import SignLaw
 from sesamo_jax.symmetries import U1
 
 __all__ = [

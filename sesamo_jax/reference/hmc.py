@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key, Target
-from sesamo_jax.memory import check_memory
-from sesamo_jax.reference.config import HMCConfig
+from sesamo_jax.parallel.memory import check_memory
+from sesamo_jax.reference.settings import HMCConfig
 
 SMALLEST_SHARE = 1 / 32  # of the tuned step size, at the start of equilibration
 LEAST_ACCEPTANCE = 0.02

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key, Target
-from sesamo_jax.reference.config import SMCConfig
+from sesamo_jax.reference.settings import SMCConfig
 
 # Spread of a trajectory's step size around the tuned one. Trajectories of one length
 # could return to where they began, a whole period later. Numbers of steps as random as

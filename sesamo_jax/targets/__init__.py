@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from sesamo_jax.core import Target
-from sesamo_jax.targets.double_well import DoubleWell
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.targets.hubbard import Hubbard
-from sesamo_jax.targets.lennard_jones import LennardJones
-from sesamo_jax.targets.phi4_complex import Phi4Complex
-from sesamo_jax.targets.phi4_real import Phi4Real
+from sesamo_jax.targets.hubbard.target import Hubbard
+from sesamo_jax.targets.particles.double_well import DoubleWell
+from sesamo_jax.targets.particles.lennard_jones import LennardJones
+from sesamo_jax.targets.phi4.complex import Phi4Complex
+from sesamo_jax.targets.phi4.real import Phi4Real
 
 
 class TargetConfig(Protocol):

@@ -15,7 +15,6 @@ import numpy as np
 from jax.nn import logsumexp
 from scipy.special import ndtr, owens_t
 
-from sesamo_jax.bounds import bounded, check_fields, choice, positive, size
 from sesamo_jax.core import (
     DTYPES,
     MAX_LISTED_SECTORS,
@@ -25,6 +24,7 @@ from sesamo_jax.core import (
     Target,
     require_precision,
 )
+from sesamo_jax.core.bounds import bounded, check_fields, choice, positive, size
 from sesamo_jax.symmetries import Cyclic
 from sesamo_jax.symmetries.cyclic import BORDERS
 

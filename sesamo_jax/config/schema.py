@@ -1,0 +1,202 @@
+"""Configuration: frozen dataclasses whose fields declare their range, see `bounds`.
+
+`Config` says how to build and train a sampler for any target; `Run` adds which target
+and which seeds. A None stands for "what suits the target" until it is filled by
+`validation.complete`.
+"""
+
+from dataclasses import dataclass, field
+
+from sesamo_jax.bases.settings import BaseConfig
+from sesamo_jax.core.bounds import (
+    bounded,
+    choice,
+    fraction,
+    positive,
+    size,
+)
+from sesamo_jax.flows import FlowConfig, RealNVPConfig
+from sesamo_jax.modulation import LAWS
+from sesamo_jax.reference.settings import HMCConfig, SMCConfig
+from sesamo_jax.samplers.mixture import VMoNFConfig
+from sesamo_jax.samplers.weighting import DENSITIES
+from sesamo_jax.samplers.worldlines.settings import WorldlinesConfig
+from sesamo_jax.targets import TargetConfig
+
+# Methods without a model: they need no training and know no density.
+REFERENCES = ("hmc", "smc")
+METHODS = (
+    *("sesamo", "canonicalization", "realnvp", "vmonf", "worldlines"),
+    *REFERENCES,
+)
+OBJECTIVES = (
+    "reverse_kl",
+    "self_reparam",
+    "reinforce",
+    "rao_blackwell",
+    "forward_kl",
+    "maximum_likelihood",
+    "flow_matching",
+)
+ON_DATA = ("maximum_likelihood", "flow_matching")
+GRADIENTS = ("path", "total")
+SCHEDULES = ("cosine", "plateau")
+TRAINING_DENSITIES = ("cell", "orbit", "augmented", "marginal")
+
+
+@dataclass(frozen=True)
+class PenaltyConfig:
+    """Lambda of eq. 11; the defaults pull over distances as far as modes are apart.
+
+    Attributes:
+        amplitude: A, in units of the action; 0, with a `final` of 0, for no penalty.
+        sharpness: B, per unit of x.
+        final: amplitude that A has fallen to, linearly, half way through training; kept
+            high to the end, the penalty dents the density along the cell's border.
+    """
+
+    amplitude: float = bounded(100.0, least=0)
+    sharpness: float = bounded(0.2, least=0)
+    final: float = bounded(20.0, least=0)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: samples per step, N_B.
+        learning_rate: of Adam, at its peak.
+        schedule: `cosine` to zero, or `plateau`, the paper's rule on the loss's std.
+        patience: plateau steps without progress before the rate drops.
+        decay: factor of that drop.
+        minimum_learning_rate: floor of the plateau rule.
+        clip_norm: largest global norm of a gradient; 0 for none.
+        objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
+            `reinforce` where its group is not listed, `forward_kl` for worldlines,
+            `rao_blackwell` for a mixture of flows, and else `reverse_kl`.
+            `maximum_likelihood` trains on `data`, and so does `flow_matching`, the
+            regression of a flow's velocity, for at most five particles in the plane.
+        gamma: weight of log Z-hat in `self_reparam`.
+        gradient: `path` (log q at fixed flow parameters, through x only) or `total`;
+            None takes `path` where it is known and unbiased: except for
+            canonicalization, the objective `self_reparam` and `augmented` densities.
+        density: accounting of the training weights, `cell` (with penalty) or `orbit`;
+            for a mixture of flows `augmented` or `marginal`. None takes the first,
+            but for the objectives on `data` the exact one.
+        chunk: steps per compiled call, between two lines of the history.
+        warm_start: folder of a trained run whose parameters to start from, on this or a
+            smaller lattice; None starts afresh.
+        data: for `maximum_likelihood` and `flow_matching`, path of a .npy file of
+            configurations, (n, *event_shape), or of positions of particles, (n, N, D).
+        likelihood_share: lambda of `maximum_likelihood`, whose loss is lambda NLL +
+            (1 - lambda) reverse KL, at the end of training. It starts at 1 and changes
+            linearly; at 1, throughout, the model draws no samples in training.
+        augment: permute, rotate and reflect the particles of every configuration drawn
+            from the data, each at random.
+    """
+
+    steps: int = size(2000)
+    batch_size: int = size(1000)
+    learning_rate: float = positive(1e-2)
+    schedule: str = choice("cosine", SCHEDULES)
+    patience: int = size(2000)
+    decay: float = fraction(0.92)
+    minimum_learning_rate: float = bounded(1e-6, least=0)
+    clip_norm: float = bounded(1.0, least=0)
+    objective: str | None = choice(None, OBJECTIVES)
+    gamma: float = bounded(0.5)
+    gradient: str | None = choice(None, GRADIENTS)
+    density: str | None = choice(None, TRAINING_DENSITIES)
+    chunk: int = size(50)
+    warm_start: str | None = None
+    data: str | None = None
+    likelihood_share: float = bounded(1.0, least=0, most=1)
+    augment: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How to judge a trained model.
+
+    Attributes:
+        samples: drawn per seed.
+        batch_size: evaluated at a time; bounds the memory.
+        keep: samples per seed written to the run folder.
+        tolerance: of the adaptive integrator against which the integration error of a
+            continuous flow is measured; relative and absolute, per component and step.
+        largest_error: reports are refused where the integration error of log q, root
+            mean square over samples, is larger.
+        data: path of a file like `training.data`, of configurations that were not
+            trained on: reports give their negative log likelihood, and the forward ESS
+            where the target has no exact samples. Errors take them as independent.
+    """
+
+    samples: int = size(100_000)
+    batch_size: int = size(10_000)
+    keep: int = size(10_000, least=0)
+    tolerance: float = positive(1e-6)
+    largest_error: float = positive(0.01)
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything about a sampler except its target.
+
+    Attributes:
+        method: one of `METHODS`.
+        modulation: `heat_bath`, `exact`, `learned` or `autoregressive`; used by
+            `sesamo`.
+        density: accounting of the report, `orbit`, `strict` or `cell`; None takes
+            `orbit`, for a continuous group `cell`, which is exact on its slice, and
+            `strict` for an autoregressive law. Worldlines have only `augmented`, that
+            of a sample together with what it was drawn around. A mixture of flows has
+            `marginal`, which it takes, and `augmented`.
+        flow: sizes of the flow.
+        base: its base density.
+        worldlines: instead of both, for the method of that name.
+        vmonf: how many flows are mixed, for the method of that name.
+        penalty: keeps the flow in the cell.
+        training: optimisation.
+        evaluation: report.
+        hmc: Markov chains, for the method of that name.
+        smc: sequential Monte Carlo, likewise.
+    """
+
+    method: str = choice("sesamo", METHODS)
+    modulation: str = choice("heat_bath", LAWS)
+    density: str | None = choice(None, DENSITIES)
+    flow: FlowConfig = field(default_factory=RealNVPConfig)
+    base: BaseConfig = field(default_factory=BaseConfig)
+    worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)
+    vmonf: VMoNFConfig = field(default_factory=VMoNFConfig)
+    penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    hmc: HMCConfig = field(default_factory=HMCConfig)
+    smc: SMCConfig = field(default_factory=SMCConfig)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command line: a target, a configuration, and seeds.
+
+    Attributes:
+        target_name: name in the table of targets.
+        target: its parameters.
+        flow_name: name in the table of flows.
+        preset: where the defaults came from.
+        seed: first seed.
+        seeds: how many, seed, seed + 1, ...
+        config: the sampler.
+    """
+
+    target_name: str
+    target: TargetConfig
+    flow_name: str
+    preset: str
+    seed: int
+    seeds: int
+    config: Config

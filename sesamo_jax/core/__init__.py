@@ -1,0 +1,40 @@
+"""The records and protocols that every layer shares; no mathematics here.
+
+Functions in these records act on one event (one configuration). Batches are made
+once, at the boundary, by the functions of `Model`.
+"""
+
+from sesamo_jax.core.model import Bijection, Model, Samples
+from sesamo_jax.core.symmetry import Factor, FiniteSymmetry, Symmetry, as_finite
+from sesamo_jax.core.target import (
+    DTYPES,
+    LARGEST_EVENT,
+    MAX_LISTED_SECTORS,
+    Derived,
+    Exact,
+    LocalMoments,
+    Target,
+    require_precision,
+)
+from sesamo_jax.core.types import Array, Key, Params
+
+__all__ = [
+    "DTYPES",
+    "LARGEST_EVENT",
+    "MAX_LISTED_SECTORS",
+    "Array",
+    "Bijection",
+    "Derived",
+    "Exact",
+    "Factor",
+    "FiniteSymmetry",
+    "Key",
+    "LocalMoments",
+    "Model",
+    "Params",
+    "Samples",
+    "Symmetry",
+    "Target",
+    "as_finite",
+    "require_precision",
+]

@@ -1,0 +1,1 @@
+"""Flows made of velocities, integrated over unit time."""

@@ -1,0 +1,208 @@
+"""Equivariant continuous flows on a lattice, x' = v(x, t), with div v in closed form.
+
+For a field of n real components, v_j = sum_k sum_f W_f(j - k, t) h_f(|x_k|^2) x_k with
+h_0 = 1 and Gaussian bumps h_f. The kernels depend on a displacement only through its
+class under reflections and exchanges of axes, so v commutes with all symmetries of the
+lattice and with O(n): the sign of a real field, phases and conjugation of a complex
+one. Only W(0) enters the divergence. After de Haan, Rainone, Cheng, Bondesan 2021 and
+Gerdes, de Haan, Rainone, Bondesan, Cheng 2022, who treat real fields.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import pi, prod
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax.core import Array
+from sesamo_jax.core.bounds import check_fields, positive, size
+from sesamo_jax.flows.continuous.integrate import Velocity, adaptive, runge_kutta
+from sesamo_jax.flows.sizes import MOST_NUMBERS
+from sesamo_jax.geometry.lattice import displacement_classes, displacements
+
+LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
+SLOPE_POINTS = 64
+SMALLEST_SLOPE = 1e-9  # keeps the gradient finite at v = 0
+NORM_ORDER = 16
+
+
+@dataclass(frozen=True)
+class ContinuousConfig:
+    """Sizes of an equivariant continuous flow of a real field.
+
+    Attributes:
+        features: functions h of |x|^2, the constant included.
+        reach: bumps are centred evenly on [0, reach], in units of the mean square.
+        width: of a bump, in the same units.
+        time_modes: cosines cos(pi a t), a = 0, 1, ..., in the kernels.
+        steps: Runge-Kutta steps, for training.
+        slope: bound on |dv/dx| per step, kept by scaling v down. Without it, or with
+            few steps, training learns to exploit the error of integration.
+    """
+
+    features: int = size(7, least=3, most=MOST_NUMBERS)
+    reach: float = positive(4.0)
+    width: float = positive(0.8)
+    time_modes: int = size(3, most=MOST_NUMBERS)
+    steps: int = size(8)
+    slope: float = positive(0.5)
+
+    def build(
+        self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
+    ) -> nn.Module:
+        """Return the flow for one event shape.
+
+        Args:
+            event_shape: the lattice.
+            dtype: floating type.
+            tolerance: of an adaptive integrator; 0 takes `steps` Runge-Kutta steps.
+
+        Raises:
+            ValueError: for a field out of its range.
+        """
+        check_fields(self, "flow")
+        return ContinuousFlow(event_shape, self, dtype, tolerance)
+
+    def finer(self) -> "ContinuousConfig":
+        """Return the same flow in four times as many Runge-Kutta steps, for reports."""
+        return replace(self, steps=4 * self.steps, slope=self.slope / 4)
+
+
+class ContinuousFlow(nn.Module):
+    """The flow of a real field over unit time.
+
+    Attributes:
+        event_shape: the lattice.
+        config: sizes.
+        dtype: floating type.
+        tolerance: of the adaptive integrator; 0 takes Runge-Kutta steps.
+    """
+
+    event_shape: tuple[int, ...]
+    config: ContinuousConfig = ContinuousConfig()
+    dtype: Any = jnp.float32
+    tolerance: float = 0.0
+
+    components: ClassVar[int] = 1
+
+    @property
+    def lattice(self) -> tuple[int, ...]:
+        """Extents of the lattice."""
+        return self.event_shape
+
+    def setup(self) -> None:
+        """Create the kernels, one number per class of displacements; all 0, v = 0."""
+        self.classes, self.first = displacement_classes(self.lattice)
+        sizes = (self.config.time_modes, self.config.features, self.first.size)
+        raw = self.param("kernel", nn.initializers.zeros, sizes, self.dtype)
+        # A step of the optimiser then moves v as far through one class as another.
+        self.kernel = raw / np.bincount(self.classes.ravel()).astype(self.dtype)
+
+    def _velocity(self) -> Velocity:
+        """Return v for x of shape (components, sites)."""
+        config, sites = self.config, prod(self.lattice)
+        centres = np.linspace(0, config.reach, config.features - 1)
+        times = np.arange(config.time_modes)
+        convolve = self._dense() if sites <= LARGEST_DENSE else self._fourier()
+        steepness = self._steepness(centres)
+        on_site = self.kernel[:, :, 0]
+
+        # A loop over features and components, and no reduction over either: XLA's CPU
+        # programs for the gradient of such reductions are several times slower.
+        def velocity(t: Array, x: Array) -> tuple[Array, Array]:
+            weights = jnp.cos(pi * t * times).astype(x.dtype)
+            excess = steepness(weights) / (config.slope * config.steps)
+            weights = weights / (1 + excess**4) ** 0.25
+            local = weights @ on_site
+            parts = list(x)
+            square = sum((part**2 for part in parts), jnp.zeros(sites, x.dtype))
+            values = [jnp.ones_like(square)]
+            rate = self.components * local[0] * jnp.ones_like(square)
+            for f, centre in enumerate(centres.tolist(), start=1):
+                u = (square - centre) / config.width
+                bump = jnp.exp(u**2 * -0.5)
+                values.append(bump)
+                # div (h x) = n h + 2 |x|^2 h'
+                slope = self.components - 2 * square * u / config.width
+                rate = rate + local[f] * bump * slope
+            fields = [jnp.concatenate([part * h for h in values]) for part in parts]
+            v = jnp.stack(convolve(weights, fields))
+            return v, jnp.sum(rate)
+
+        return velocity
+
+    def _dense(self) -> Callable[[Array, list[Array]], list[Array]]:
+        """Return sum_f W_f * field_f as one matrix product, for small lattices."""
+        sites = prod(self.lattice)
+        pairs = self.classes.ravel()[displacements(self.lattice)]
+        matrices = self.kernel[:, :, pairs].reshape(self.config.time_modes, -1)
+
+        def convolve(weights: Array, fields: list[Array]) -> list[Array]:
+            matrix = (weights @ matrices).reshape(-1, sites)
+            return [field @ matrix for field in fields]
+
+        return convolve
+
+    def _fourier(self) -> Callable[[Array, list[Array]], list[Array]]:
+        """Return the same by fast Fourier transforms, for large lattices."""
+        lattice = self.lattice
+        axes = tuple(range(-len(lattice), 0))
+        kernel = self.kernel[:, :, self.classes]
+        spectra = jnp.real(jnp.fft.rfftn(kernel, axes=axes))  # of an even function
+
+        def convolve(weights: Array, fields: list[Array]) -> list[Array]:
+            spectrum = jnp.tensordot(weights, spectra, 1)
+
+            def one(field: Array) -> Array:
+                waves = jnp.fft.rfftn(field.reshape(-1, *lattice), axes=axes)
+                total = jnp.sum(spectrum * waves, axis=0)
+                return jnp.fft.irfftn(total, s=lattice, axes=axes).ravel()
+
+            return [one(field) for field in fields]
+
+        return convolve
+
+    def _steepness(self, centres: np.ndarray) -> Callable[[Array], Array]:
+        """Return a bound on |dv/dx| over all waves on constant fields of any size.
+
+        A norm of high order in place of the maximum: smooth in time, as the order of
+        the integrator needs, and larger by less than a factor of two.
+        """
+        farthest = self.config.reach + 3 * self.config.width  # no bump is left there
+        square = np.linspace(0, farthest, SLOPE_POINTS)
+        u = (square - centres[:, None]) / self.config.width
+        bumps = np.exp(-(u**2) / 2) * (1 - 2 * square * u / self.config.width)
+        slopes = np.concatenate([np.ones((1, SLOPE_POINTS)), bumps]).astype(self.dtype)
+        axes = tuple(range(2, 2 + len(self.lattice)))
+        waves = jnp.fft.fftn(self.kernel[:, :, self.classes], axes=axes)
+        flat = waves.reshape(*waves.shape[:2], -1)[:, :, self.first]
+        spectra = jnp.real(flat).astype(self.dtype)
+
+        def steepness(weights: Array) -> Array:
+            spectrum = jnp.tensordot(weights, spectra, 1)
+            size = jnp.abs(spectrum.T @ slopes)
+            largest = jax.lax.stop_gradient(jnp.max(size)) + SMALLEST_SLOPE
+            total = jnp.sum((size / largest) ** NORM_ORDER)
+            return largest * (total + SMALLEST_SLOPE) ** (1 / NORM_ORDER)
+
+        return steepness
+
+    def _integrate(self, x: Array, start: float, end: float) -> tuple[Array, Array]:
+        velocity, config = self._velocity(), self.config
+        if self.tolerance:
+            return adaptive(velocity, x, start, end, self.tolerance)
+        return runge_kutta(velocity, x, start, end, config.steps)
+
+    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
+        """Return y = g(z) and log|det dy/dz| for one event."""
+        y, log_det = self._integrate(z.reshape(1, -1), 0.0, 1.0)
+        return y.reshape(z.shape), log_det
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Return z = g^-1(y) and log|det dz/dy|, up to the error of integration."""
+        z, log_det = self._integrate(y.reshape(1, -1), 1.0, 0.0)
+        return z.reshape(y.shape), log_det

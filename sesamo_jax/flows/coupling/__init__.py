@@ -1,0 +1,1 @@
+"""Flows made of couplings, whose Jacobians are triangular."""

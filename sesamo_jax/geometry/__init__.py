@@ -1,0 +1,1 @@
+"""Where fields and particles live: lattices, graphs, and centres of mass removed."""

@@ -1,0 +1,1 @@
+"""Laws over the angles of U(1)."""

@@ -1,0 +1,1 @@
+"""Laws over the elements of a finite group."""

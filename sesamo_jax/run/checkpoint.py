@@ -1,0 +1,273 @@
+"""Saving and restoring: training states and trained parameters, through orbax."""
+
+import errno
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from sesamo_jax.core import Key, Params
+from sesamo_jax.parallel.processes import from_first, on_first
+from sesamo_jax.storage.files import first_line, read_json, write_json
+from sesamo_jax.training.fit import TrainState
+
+KEPT = 2
+RECORD = "record.json"
+# What a step takes on the disk, at most: for each byte, array and step.
+ROOM, ROOM_PER_ARRAY, ROOM_PER_STEP = 1.1, 1024, 96 * 1024
+
+
+class Checkpoints:
+    """Training states in a folder; a step is there whole or not at all.
+
+    Two steps are kept, so that a write that fails half way leaves the one before. Each
+    carries a checksum of its files, the random number generator, and whose it is. Of
+    several processes the first one writes and reads; all must call every method.
+
+    Args:
+        folder: created if missing; what a killed or refused write left is removed.
+        configurations: `settings.fingerprint` of the run, the first of which is saved
+            with the states; states saved with any other are refused.
+        read_only: the folder is another run's: it must exist and stays as it is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        configurations: Sequence[str] = ("",),
+        read_only: bool = False,
+    ) -> None:
+        self._folder = folder.absolute()
+        self._configurations = tuple(configurations)
+        self._read_only = read_only
+        self._unusable: list[int] = []
+        self._manager: Any = on_first(self._open)
+
+    def _open(self) -> ocp.CheckpointManager:
+        if not self._read_only:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._tidy()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
+        )
+        return ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=KEPT,
+                enable_async_checkpointing=False,
+                create=False,
+                read_only=self._read_only,
+                multiprocessing_options=alone,
+            ),
+        )
+
+    def latest_step(self) -> int | None:
+        """Return the last step saved, or None."""
+        return from_first(lambda: self._manager.latest_step())
+
+    def save(self, states: TrainState, seconds: dict[str, float]) -> None:
+        """Save the states of all seeds and the seconds spent so far.
+
+        Args:
+            states: whole, on one device: they can be restored on any number of them.
+            seconds: by kind.
+
+        Raises:
+            OSError: if the disk refuses; earlier steps stay.
+        """
+        on_first(lambda: self._save(states, seconds))
+
+    def _save(self, states: TrainState, seconds: dict[str, float]) -> None:
+        while self._unusable:  # orbax takes no step before one that is there
+            self._manager.delete(self._unusable.pop())
+        step = int(states.step[0])
+        if step == self._manager.latest_step():
+            return
+        tree = {"states": _on_host(states), "seconds": seconds}
+        try:
+            self._reserve(tree)
+            self._manager.save(step, args=ocp.args.StandardSave(tree))
+            record = {
+                "configuration": self._configurations[0],
+                "generator": _generator(states.key),
+            }
+            checksum = _checksum(self._folder / str(step), record)
+            write_json(self._folder / str(step) / RECORD, record | {"sha256": checksum})
+        except ValueError as error:  # tensorstore's word for a full disk
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        finally:
+            self._tidy()
+
+    def _reserve(self, tree: Any) -> None:
+        """Raise OSError unless there is room for a step.
+
+        Where orbax itself runs out of it, its threads print hundreds of lines.
+        """
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+        size = int(ROOM * sum(leaf.nbytes for leaf in leaves))
+        size += ROOM_PER_ARRAY * len(leaves) + ROOM_PER_STEP
+        if not hasattr(os, "posix_fallocate"):  # on macOS
+            return
+        try:
+            with TemporaryFile(dir=self._folder) as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:  # else of a file system that cannot say
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+
+    def _tidy(self) -> None:
+        """Remove what was not written whole, and what was not removed whole."""
+        old = [self._folder / str(step) for step in _steps(self._folder)[KEPT:]]
+        for path in [*self._folder.glob("*.orbax-checkpoint-tmp*"), *old]:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def restore(self, like: TrainState) -> tuple[TrainState, dict[str, float]]:
+        """Return the last states that can be read, and seconds.
+
+        Says on stderr which steps cannot, and which have no checksum. Keys are of the
+        generator that they were saved with.
+
+        Args:
+            like: states of the same structure and shapes, for instance initial ones.
+
+        Raises:
+            ValueError: if no step can be read, or the last one is of another
+                configuration; one sentence.
+        """
+        return from_first(lambda: self._restore(like))
+
+    def _restore(self, like: TrainState) -> tuple[TrainState, dict[str, float]]:
+        remedy = f"restore a copy, or remove {self._folder} to train anew"
+        if self._read_only:
+            remedy = "start from another run"
+        reasons = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            path = self._folder / str(step)
+            try:
+                record = _verified(path)
+                known = record.get("configuration", self._configurations[0])
+                own = known in self._configurations
+                found = self._read(step, like, record["generator"]) if own else None
+            except Exception as error:  # whatever damage makes of a library
+                reasons.append(f"{path} cannot be read ({first_line(error)})")
+                continue
+            if found is None:
+                raise ValueError(
+                    f"{path} is the checkpoint of another configuration: {remedy}"
+                )
+            self._unusable = [s for s in self._manager.all_steps() if s > step]
+            if "sha256" not in record:
+                reasons.append(f"{path} has no checksum, and is taken as it is")
+            elif reasons:
+                reasons.append(f"step {step} before it is taken")
+            if reasons:
+                print("; ".join(reasons), file=sys.stderr)
+            return found
+        raise ValueError(f"{'; '.join(reasons)}: {remedy}")
+
+    def _read(
+        self, step: int, like: TrainState, generator: str
+    ) -> tuple[TrainState, dict[str, float]]:
+        keys = jax.random.split(jax.random.key(0, impl=generator), len(like.step))
+        seconds = {"wall": 0.0, "compile": 0.0}
+        tree = {"states": _on_host(like._replace(key=keys)), "seconds": seconds}
+        restored = self._manager.restore(step, args=ocp.args.StandardRestore(tree))
+        states = TrainState(**jax.tree.map(jnp.asarray, restored["states"]))
+        key = jax.random.wrap_key_data(states.key, impl=generator)
+        return states._replace(key=key), restored["seconds"]
+
+    def close(self) -> None:
+        """Release orbax's resources."""
+        on_first(lambda: self._manager.close())
+
+
+def stored_generator(folder: Path) -> str:
+    """Return the random number generator of the last states that are whole.
+
+    JAX's own, as it is set up, where there are none.
+    """
+    for step in _steps(folder):
+        with suppress(ValueError, OSError):
+            return _verified(folder / str(step))["generator"]
+    return _generator(jax.random.key(0))
+
+
+def _steps(folder: Path) -> list[int]:
+    """Return the steps that are there, whole or not, the last one first."""
+    names = [path.name for path in folder.glob("*")]
+    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+
+
+def _generator(key: Key) -> str:
+    """Return the name of the random number generator of a key."""
+    return str(jax.random.key_impl(key))
+
+
+def _verified(path: Path) -> dict[str, str]:
+    """Return what was saved with a step; without a checksum if it has none.
+
+    Raises:
+        ValueError: if its files are not as they were written.
+    """
+    if not (path / RECORD).exists():  # by an earlier version, or killed before it
+        return {"generator": _generator(jax.random.key(0))}
+    record = read_json(path / RECORD)
+    given = record.pop("sha256", None)
+    if given != _checksum(path, record):
+        raise ValueError("its checksum does not agree")
+    return record | {"sha256": given}
+
+
+def _checksum(path: Path, record: dict[str, str]) -> str:
+    """Return the SHA-256 of the record of a step and of all its other files."""
+    digest = sha256(json.dumps(record, sort_keys=True).encode())
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    for file in files:
+        if file != path / RECORD:
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(path)} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _on_host(states: TrainState) -> dict[str, Any]:
+    """Return states as NumPy arrays, which know no devices, with the keys' data."""
+    plain = states._replace(key=jax.random.key_data(states.key))
+    return jax.tree.map(np.asarray, plain._asdict())
+
+
+def save(path: str | Path, params: Params) -> None:
+    """Write trained parameters to a new folder.
+
+    Raises:
+        ValueError: if the folder exists.
+    """
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(Path(path).absolute(), params)
+
+
+def load(path: str | Path, like: Params) -> Params:
+    """Read parameters that `save` wrote.
+
+    Args:
+        path: the folder.
+        like: parameters of the same structure, for instance `model.init(key)`.
+
+    Raises:
+        ValueError: if structure or shapes differ.
+    """
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(Path(path).absolute(), like)

@@ -1,0 +1,261 @@
+"""The run folder: what is written where."""
+
+import csv
+import fcntl
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from sesamo_jax.storage.files import (
+    Damaged,
+    partial,
+    read_arrays,
+    read_json,
+    reading,
+    replacing,
+    write_arrays,
+    write_json,
+)
+
+PACKAGES = (
+    *("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
+    *("distrax", "diffrax", "blackjax"),
+)
+HISTORY = (
+    "seed",
+    "step",
+    "seconds",
+    "samples_drawn",
+    "loss",
+    "loss_std",
+    "ess",
+    "log_z",
+    "leak",
+    "nonfinite_steps",
+)
+HEAD = ",".join(HISTORY) + "\n"
+PROBE = ".write_test"
+CONFIG, ENVIRONMENT, METRICS = "config.json", "env.json", "metrics.json"
+LINES, SAMPLES = "history.csv", "samples.npz"
+ANEW = "and resume: the trained model is judged anew"
+# What to do about a file that is damaged.
+REMEDIES = {
+    CONFIG: "restore it from a copy, or choose another folder",
+    ENVIRONMENT: "move it away, or choose another folder",
+    METRICS: f"remove it {ANEW}",
+    SAMPLES: f"remove it and {METRICS} {ANEW}",
+    LINES: "restore it from a copy, or remove it: the run goes on without it",
+}
+
+
+class RunFolder:
+    """The files of one run: configuration, environment, history, metrics, samples.
+
+    Args:
+        path: the folder; created by `open`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.history_path = path / LINES
+        self._lock: int | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training states go."""
+        return self.path / "checkpoint"
+
+    def open(self) -> None:
+        """Create the folder, make sure that it can be written to, and lock it.
+
+        The lock ends with `close`, or with the process. Some network file systems have
+        none; two runs there would overwrite each other's files.
+
+        Raises:
+            BlockingIOError: while another run has it open.
+            OSError: if it cannot be written to.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        probe = self.path / PROBE
+        probe.write_text("")
+        probe.unlink()
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Let other runs open the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def is_new(self) -> bool:
+        """Return whether the folder is missing, or holds what opening it leaves.
+
+        A kill may leave some of that before there is a configuration. Earlier versions
+        wrote the environment first.
+        """
+        if not self.path.exists():
+            return True
+        names = {entry.name for entry in self.path.iterdir()}
+        own = {PROBE, ENVIRONMENT}
+        own |= {partial(self.path / name).name for name in (CONFIG, ENVIRONMENT)}
+        if not names <= own:
+            return False
+        return ENVIRONMENT not in names or "git_commit" in self.read(ENVIRONMENT)
+
+    def check(self) -> None:
+        """Raise Damaged where something else is in the place of a file or folder."""
+        for name in REMEDIES:
+            path = self.path / name
+            if path.exists() and not path.is_file():
+                raise Damaged(f"{path} must be a file: move it away")
+        if self.checkpoints.exists() and not self.checkpoints.is_dir():
+            raise Damaged(f"{self.checkpoints} must be a folder: move it away")
+
+    def read(self, name: str) -> Any:
+        """Return the content of a JSON file, None if it is not there.
+
+        Raises:
+            Damaged: if it cannot be read; one sentence.
+        """
+        path = self.path / name
+        return read_json(path, REMEDIES[name]) if path.exists() else None
+
+    def read_arrays(self) -> dict[str, np.ndarray]:
+        """Return the samples and what belongs to them, nothing if they are not there.
+
+        Raises: as `read`.
+        """
+        path = self.path / SAMPLES
+        return read_arrays(path, REMEDIES[SAMPLES]) if path.exists() else {}
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file; it is replaced whole or not at all."""
+        write_json(self.path / name, content)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write a compressed npz file; it is replaced whole or not at all."""
+        write_arrays(self.path / name, arrays)
+
+    def append_history(self, seeds: Sequence[int], row: Mapping[str, Any]) -> None:
+        """Append one line per seed to `history.csv`."""
+        new = not self.history_path.exists()
+        with self.history_path.open("a", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow(HISTORY)
+            for index, seed in enumerate(seeds):
+                values = [row[name][index].item() for name in HISTORY[1:]]
+                writer.writerow([seed, *(_short(value) for value in values)])
+
+    def truncate_history(self, seeds: Sequence[int], step: int) -> None:
+        """Drop lines beyond a step, which a resumed run writes again, and torn ones.
+
+        Says so on stderr where lines up to that step are missing.
+
+        Raises: as `read`.
+        """
+        if not self.history_path.exists():
+            return
+        with reading(self.history_path, REMEDIES[LINES]):
+            text = self.history_path.read_text()
+            head, *lines = text.splitlines(keepends=True) or [""]
+            if not HEAD.startswith(head):
+                raise ValueError("its first line does not name a history's columns")
+            lines = [line for line in lines if line.endswith("\n")]
+            steps = [_step(line) for line in lines]
+        members = Counter(steps)
+        whole = [s <= step and members[s] == len(seeds) for s in steps]
+        if step > max(compress(steps, whole), default=0):
+            print(
+                f"{self.history_path}: its lines up to step {step} are missing, the "
+                "history goes on without them",
+                file=sys.stderr,
+            )
+        if not any(whole):
+            self.history_path.unlink()
+            return
+        with replacing(self.history_path) as file:
+            file.write("".join([head, *compress(lines, whole)]).encode())
+
+    def read_history(self) -> dict[str, np.ndarray]:
+        """Return the history, one array of shape (rows, seeds) per column.
+
+        Raises: as `read`.
+        """
+        with reading(self.history_path, REMEDIES[LINES]):
+            with self.history_path.open() as file:
+                table = list(csv.DictReader(file))
+            seeds = len({row["seed"] for row in table})
+            return {
+                name: np.array([float(row[name]) for row in table]).reshape(-1, seeds)
+                for name in HISTORY
+            }
+
+
+def _step(line: str) -> int:
+    """Return the step of a line of the history."""
+    values = [float(value) for value in line.split(",")]
+    if len(values) != len(HISTORY):
+        raise ValueError(f"a line has {len(values)} numbers")
+    return int(values[1])
+
+
+def _short(value: float | int) -> float | int | str:
+    return value if isinstance(value, int) else f"{value:.7g}"
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, device and settings that a result may depend on."""
+    device = jax.devices()[0]
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "device": f"{device.platform} {device.device_kind}",
+        "devices": jax.device_count(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+        "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
+        "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
+        "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory that this process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

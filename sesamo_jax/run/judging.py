@@ -1,0 +1,176 @@
+"""Judging what a run has trained or sampled: the content of `metrics.json`."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sesamo_jax.config.schema import REFERENCES, Run
+from sesamo_jax.core import Key, Model, Target
+from sesamo_jax.estimators import doubts
+from sesamo_jax.evaluation.report import report
+from sesamo_jax.evaluation.sampling import build_draw
+from sesamo_jax.reference.hmc import build_hmc
+from sesamo_jax.reference.report import chain_report, population_report
+from sesamo_jax.reference.smc import build_smc
+from sesamo_jax.run.console import progress_bar
+from sesamo_jax.run.folder import peak_memory_bytes
+from sesamo_jax.run.text import aggregate
+from sesamo_jax.training.fit import FitResult
+from sesamo_jax.training.optimizer import nonfinite_steps
+
+GRID_POINTS = 201
+# How to build a method of `REFERENCES`, with the section of the configuration that has
+# its name, and how to report on it.
+SAMPLERS: dict[str, tuple[Callable, Callable]] = {
+    "hmc": (build_hmc, chain_report),
+    "smc": (build_smc, population_report),
+}
+
+
+def judge(
+    run: Run,
+    model: Model,
+    target: Target,
+    result: FitResult,
+    held_out: np.ndarray | None,
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Evaluate every seed; return the metrics of each, and samples of all.
+
+    The density on a grid, of targets of two components, is that of the first seed.
+    """
+    draw = build_draw(model, target, run.config, held_out)
+    keep = run.config.evaluation.keep
+    entries, x, log_w = [], [], []
+    every = jax.device_get(result.params)
+    skipped = np.asarray(jax.vmap(nonfinite_steps)(result.states.opt_state))
+    with progress_bar(run.seeds, "seed", "judged") as bar:
+        for index, seed in enumerate(range(run.seed, run.seed + run.seeds)):
+            params = jax.tree.map(lambda leaf, i=index: leaf[i], every)
+            draws = draw(params, _evaluation_key(seed))
+            trained = _entry(run, seed, result, int(skipped[index]))
+            entries.append(trained | report(draws, target))
+            x.append(draws.x[:keep])
+            log_w.append(draws.log_w[:keep])
+            bar.update()
+    arrays = {"x": np.stack(x), "log_w": np.stack(log_w)}
+    grid = None if model.log_prob is None else _grid(target)
+    if grid is not None and model.log_prob is not None:
+        first = jax.tree.map(lambda leaf: leaf[0], every)
+        log_p = -_on_grid(jax.vmap(target.action), target, grid)
+        arrays |= {
+            "grid_axis": grid,
+            "grid_log_p": log_p - target.exact.log_z,
+            "grid_log_q": _on_grid(partial(model.log_prob, first), target, grid)[None],
+        }
+    return entries, arrays
+
+
+def _evaluation_key(seed: int) -> Key:
+    """Return a key of the seed that training has not used."""
+    return jax.random.fold_in(jax.random.key(seed), 0x5E5A)
+
+
+def sample_reference(
+    run: Run, target: Target
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Sample without a model for every seed; return metrics and samples of all."""
+    method = run.config.method
+    build, describe = SAMPLERS[method]
+    sample = build(target, getattr(run.config, method))
+    entries, x = [], []
+    for seed in range(run.seed, run.seed + run.seeds):
+        drawn = sample(_evaluation_key(seed))
+        flat = drawn.x.reshape(-1, *target.event_shape)
+        entry = {
+            "seed": seed,
+            "samples_drawn": len(flat),
+            "wall_seconds": drawn.seconds,
+            "compile_seconds": drawn.tuning_seconds,
+        }
+        entries.append(entry | describe(drawn, target))
+        stride = max(1, len(flat) // max(1, run.config.evaluation.keep))
+        x.append(flat[::stride][: run.config.evaluation.keep])  # of every chain
+    return entries, {"x": np.stack(x)}
+
+
+def metrics(
+    run: Run,
+    target: Target,
+    entries: list[dict[str, Any]],
+    arrays: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    """Return the content of `metrics.json`."""
+    config, exact = run.config, target.exact
+    return {
+        "target": run.target_name,
+        "method": config.method,
+        "modulation": config.modulation if config.method == "sesamo" else None,
+        "density": None if config.method in REFERENCES else config.density,
+        "preset": run.preset,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "seeds": entries,
+        "doubts": _doubts(run, target, entries, arrays["x"][0]),
+        "aggregate": aggregate(entries),
+        "exact": {
+            "log_z": exact.log_z,
+            "sectors": None if exact.sectors is None else exact.sectors.tolist(),
+            "observables": dict(exact.observables),
+            "source": exact.source,
+        },
+    }
+
+
+def _entry(run: Run, seed: int, result: FitResult, skipped: int) -> dict[str, Any]:
+    """Return what training says about one seed; seconds are its share of the run."""
+    steps = int(result.states.step[0])
+    leaves: list[Any] = jax.tree.leaves(result.params)
+    return {
+        "seed": seed,
+        "steps": steps,
+        "samples_drawn": steps * run.config.training.batch_size,
+        "wall_seconds": result.wall_seconds / run.seeds,
+        "compile_seconds": result.compile_seconds,
+        "nonfinite_steps": skipped,
+        "parameters": sum(leaf.size for leaf in leaves) // run.seeds,
+    }
+
+
+def _doubts(
+    run: Run, target: Target, entries: list[dict[str, Any]], x: np.ndarray
+) -> list[str]:
+    """Return what speaks against a run, a sentence each."""
+    of_all = doubts.lower_bound(target, x)
+    found = [] if of_all is None else [of_all]
+    if run.config.method in REFERENCES:
+        return found
+    steps, samples = run.config.training.steps, run.config.evaluation.samples
+    for entry in entries:
+        where = f"seed {entry['seed']}: " if run.seeds > 1 else ""
+        for sentence in (
+            doubts.skipped_steps(entry["nonfinite_steps"], steps),
+            doubts.weights(entry, samples),
+        ):
+            if sentence is not None:
+                found.append(where + sentence)
+    return found
+
+
+def _grid(target: Target) -> np.ndarray | None:
+    """Return the axis of a square grid for the density figure of a 2-d target."""
+    if int(np.prod(target.event_shape)) != 2 or target.exact.log_z is None:
+        return None
+    if target.sample is None:
+        return None
+    x = np.asarray(target.sample(jax.random.key(0), 2000))
+    return np.linspace(-1.1, 1.1, GRID_POINTS) * float(np.abs(x).max())
+
+
+def _on_grid(f: Callable, target: Target, axis: np.ndarray) -> np.ndarray:
+    points = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1)
+    flat = points.reshape(-1, *target.event_shape)
+    values = jax.jit(f)(jnp.asarray(flat, target.dtype))
+    return np.asarray(values).reshape(len(axis), len(axis))

@@ -1,0 +1,1 @@
+"""Samplers with a density: modulated flows and what they are compared with."""

@@ -1,0 +1,88 @@
+"""Checks of methods, bases, flows and densities against a target's symmetry."""
+
+from typing import TYPE_CHECKING
+
+from sesamo_jax.core import Target
+from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
+
+if TYPE_CHECKING:  # of types alone, above this layer
+    from sesamo_jax.config.schema import Config
+
+
+def check_whole_space(config: "Config", target: Target) -> None:
+    """Raise ValueError for a target on a slice of its space."""
+    if target.slice_shape is not None:
+        raise ValueError(
+            f"method {config.method!r} samples all of space and target {target.name!r} "
+            "lives on a slice of it: set target.space to 'full'"
+        )
+
+
+def check_unlisted(config: "Config", target: Target) -> None:
+    """Raise ValueError for what sums over all elements of a group that is too large."""
+    assert target.symmetry is not None
+    summing = {
+        "density": config.density == "orbit",
+        "training.density": config.training.density == "orbit",
+        "training.objective": config.training.objective == "rao_blackwell",
+    }
+    remedies = {
+        "density": "'orbit': use 'strict'",
+        "training.density": "'orbit': use 'cell'",
+        "training.objective": "'rao_blackwell': use 'reinforce'",
+    }
+    for name, wrong in summing.items():
+        if wrong:
+            raise ValueError(
+                f"{target.name!r} has a group of {target.symmetry.order} elements, at "
+                f"most {MAX_ENUMERATED_ORDER} can be summed over in {name} "
+                f"{remedies[name]}"
+            )
+
+
+def check_slice(config: "Config", target: Target, continuous: bool) -> None:
+    """Raise ValueError unless base and flow stay where the density of y is defined.
+
+    A group that acts on slices of the same space, U(1), takes y on the slice only: off
+    it, the density of x would be wrong without a sign of it.
+    """
+    needed = continuous and target.slice_shape is None
+    if needed and config.base.kind != "slice":
+        raise ValueError(
+            f"base.kind={config.base.kind!r} leaves the slice on which the symmetry of "
+            f"{target.name!r} acts: use 'slice'"
+        )
+    if needed and not getattr(config.flow, "keeps_slice", False):
+        raise ValueError(
+            f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
+            f"of {target.name!r} acts: use flow.name=slice_continuous"
+        )
+    if config.base.kind == "slice" and not needed:
+        raise ValueError(
+            "base.kind='slice' is a density on the U(1) slice only: use 'gaussian' or "
+            f"'spectral' for method {config.method!r} on {target.name!r}"
+        )
+
+
+def check_continuous(config: "Config", target: Target) -> None:
+    """Raise ValueError for what needs a list of the group's elements."""
+    known = {
+        "method": config.method == "canonicalization",
+        "density": config.density in ("orbit", "strict"),
+        "training.density": config.training.density == "orbit",
+        "training.objective": config.training.objective == "rao_blackwell",
+    }
+    remedies = {
+        "method": "'canonicalization' is defined for finite groups: use 'sesamo'",
+        "density": f"{config.density!r} sums over a finite group: use 'cell', which is "
+        "exact on the slice",
+        "training.density": "'orbit' sums over a finite group: use 'cell'",
+        "training.objective": "'rao_blackwell' sums over a finite group: use "
+        "'reverse_kl' or 'reinforce'",
+    }
+    for name, wrong in known.items():
+        if wrong:
+            raise ValueError(
+                f"{target.name!r} has a continuous symmetry, and {name} "
+                f"{remedies[name]}"
+            )

@@ -1,0 +1,1 @@
+"""The Hubbard model: its action by fermion determinants, and what is exact."""

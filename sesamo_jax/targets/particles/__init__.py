@@ -1,0 +1,1 @@
+"""Particles that interact in pairs, without their centre of mass."""

@@ -1,0 +1,1 @@
+"""Scalar phi^4 theories on periodic lattices."""

@@ -1,0 +1,1 @@
+"""Training one model per seed, all in one compiled program."""

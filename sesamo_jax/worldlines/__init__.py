@@ -1,5 +1,0 @@
-"""A sampler of the Hubbard model: Gaussian noise around worldlines of local moments."""
-
-from sesamo_jax.worldlines.assemble import build_worldlines
-
-__all__ = ["build_worldlines"]
