@@ -103,7 +103,7 @@ def law_and_event(name, rng):
             y[..., 1] -= y[..., 1].mean()
     y = jnp.asarray(y)
     key = jax.random.key(0)
-    gain = 1.0 if name in CIRCLE else 3.0
+    gain = 2.0 if name in CIRCLE else 3.0
     return law, random_params(lambda: law.init(key, key, y), rng, gain), y
 
 
@@ -158,7 +158,7 @@ def test_angles_have_a_density_that_is_normalised_and_that_of_the_draws(name, ke
     log_prob = jax.jit(
         jax.vmap(lambda angle: law.apply(params, angle, y, method="log_prob"))
     )
-    bins, nodes = 24, 400
+    bins, nodes = 24, 2000
     width = 2 * np.pi / bins
     midpoints = (np.arange(bins * nodes) + 0.5) * width / nodes
     masses = np.exp(log_prob(midpoints)).reshape(bins, nodes).mean(axis=1) * width
