@@ -12,8 +12,8 @@ from sesamo_jax import BaseConfig, Config, TrainingConfig, build_model, build_ta
 from sesamo_jax.config import complete
 from sesamo_jax.flows import BlackBoxConfig, EquivariantGraphConfig, KernelConfig
 from sesamo_jax.geometry.particles import coordinates, pair_distances, positions
+from sesamo_jax.objectives.flow_matching import aligned, squared_errors
 from sesamo_jax.training.fit import fit
-from sesamo_jax.training.flow_matching import aligned, squared_errors
 
 nearest = jax.jit(aligned)
 
@@ -191,7 +191,7 @@ WRONG = {
     "method": (
         configuration(method="sesamo"),
         "dw4",
-        "trains a flow alone, which method 'sesamo' is not: use method 'realnvp'",
+        "trains a flow alone, which method 'sesamo' is not: use method 'flow'",
     ),
     "no particles": (
         configuration(),

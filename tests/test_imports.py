@@ -26,17 +26,20 @@ MAY_IMPORT = {
     "modulation": {"core", "symmetries"},
     "bases": {"core", "geometry"},
     "estimators": {"core"},
-    "objectives": {"core", "numerics"},
-    "reference": {"core", "estimators", "parallel"},
-    "samplers": {"bases", "core", "flows", "modulation", "parallel", "symmetries"},
+    "objectives": {"core", "flows", "geometry", "numerics", "parallel"},
+    "samplers": {
+        *("bases", "core", "flows", "modulation", "objectives", "parallel"),
+        "symmetries",
+    },
+    "reference": {"core", "estimators", "parallel", "samplers"},
     "config": {
-        *("bases", "core", "flows", "modulation", "parallel", "reference"),
+        *("bases", "core", "flows", "modulation", "objectives", "reference"),
         *("samplers", "targets"),
     },
     "storage": {"config", "core", "geometry"},
     "training": {
-        *("config", "core", "estimators", "geometry", "modulation", "numerics"),
-        *("objectives", "parallel", "samplers", "storage"),
+        *("config", "core", "estimators", "modulation", "numerics", "objectives"),
+        *("parallel", "samplers", "storage"),
     },
     "evaluation": {
         *("config", "core", "estimators", "modulation", "parallel", "samplers"),

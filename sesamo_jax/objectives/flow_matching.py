@@ -13,16 +13,23 @@ events of a batch.
 """
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.config.schema import TrainingConfig
 from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
 from sesamo_jax.geometry.particles import coordinates, positions
+from sesamo_jax.objectives.likelihood import data_batch
 from sesamo_jax.parallel.devices import over_batch
-from sesamo_jax.training.likelihood import data_batch
+
+if TYPE_CHECKING:  # of types alone, above this layer
+    from sesamo_jax.config.schema import Config, TrainingConfig
+
+LARGEST_LISTED = 5  # particles, of whose 120 permutations there is a list
+PLANE = 2
 
 
 def aligned(y: Array, towards: Array) -> Array:
@@ -51,7 +58,7 @@ def aligned(y: Array, towards: Array) -> Array:
 def squared_errors(
     model: Model,
     target: Target,
-    training: TrainingConfig,
+    training: "TrainingConfig",
     params: Params,
     key: Key,
     data: Array,
@@ -77,3 +84,38 @@ def squared_errors(
     share = t[:, None, None]
     v = model.velocity(params, t, (1 - share) * start + share * end)
     return jnp.sum((v - (end - start)) ** 2, axis=(1, 2))
+
+
+def check_matching(config: "Config", target: Target) -> None:
+    """Raise ValueError for what flow matching cannot do."""
+    objective = "objective 'flow_matching'"
+    if config.method != "flow":
+        raise ValueError(
+            f"{objective} trains a flow alone, which method {config.method!r} is not: "
+            "use method 'flow'"
+        )
+    shape = target.position_shape
+    if shape is None or shape[0] > LARGEST_LISTED or shape[1] != PLANE:
+        system = "none" if shape is None else f"{shape[0]} in {shape[1]} dimensions"
+        raise ValueError(
+            f"{objective} turns at most {LARGEST_LISTED} particles in {PLANE} "
+            f"dimensions towards each other, and {target.name!r} has {system}: use "
+            "'maximum_likelihood'"
+        )
+    flow = config.flow.build(target.event_shape, target.dtype)
+    if not isinstance(flow, IntegratedFlow):
+        raise ValueError(
+            f"{objective} is the regression of a velocity of particles, which flow "
+            f"{type(flow).__name__} does not have: use flow.name=equivariant_graph"
+        )
+    if config.base.kind != "gaussian" or config.base.mean:
+        raise ValueError(
+            f"{objective} needs a base that permutations and rotations leave "
+            f"invariant, not base.kind={config.base.kind!r} with base.mean="
+            f"{config.base.mean}: leave both out"
+        )
+    if config.training.augment:
+        raise ValueError(
+            f"training.augment=True does nothing for {objective}, which chooses the "
+            "images of its data: leave it out"
+        )
