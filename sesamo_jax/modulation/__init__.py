@@ -47,6 +47,7 @@ class Modulation(NamedTuple):
         circle: `(target, group)` to the law over the angles of U(1).
         is_learned: whether it has parameters, which training has to reach.
         is_listed: whether it lists all elements of a finite group.
+        takes_orbit: whether it takes the action of a whole orbit per sample.
         is_invariant: whether it is right for an action that the group leaves as it is,
             and for no other.
     """
@@ -55,6 +56,7 @@ class Modulation(NamedTuple):
     circle: Callable[[Target, U1], CircleLaw]
     is_learned: bool = False
     is_listed: bool = True
+    takes_orbit: bool = False
     is_invariant: bool = False
 
 
@@ -70,7 +72,9 @@ def _circle_learned(target: Target, symmetry: U1) -> CircleLaw:
 # A new law: one file, one row here.
 LAWS: dict[str, Modulation] = {
     "heat_bath": Modulation(
-        lambda target, group: HeatBathLaw(group, target.action), _circle_heat_bath
+        lambda target, group: HeatBathLaw(group, target.action),
+        _circle_heat_bath,
+        takes_orbit=True,
     ),
     "exact": Modulation(
         lambda target, group: ExactLaw(group),

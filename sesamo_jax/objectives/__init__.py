@@ -40,6 +40,7 @@ class Objective(NamedTuple):
         is_pathwise: whether it needs gradients through samples.
         trains_law: whether its gradient reaches the parameters of a law.
         has_path_gradient: whether the gradient through x alone is one without bias.
+        takes_gamma: whether it has the weight `training.gamma`.
         check: `(config, target)`; raises ValueError where they do not suit it.
     """
 
@@ -49,6 +50,7 @@ class Objective(NamedTuple):
     is_pathwise: bool = True
     trains_law: bool = True
     has_path_gradient: bool = True
+    takes_gamma: bool = False
     check: Callable[[Any, Target], None] | None = None
 
     @property
@@ -72,6 +74,7 @@ OBJECTIVES: dict[str, Objective] = {
         lambda b: losses.self_reparam(b.log_w, b.penalty, b.gamma),
         # The score left out has zero mean under q, but log Z-hat averages it under p.
         has_path_gradient=False,
+        takes_gamma=True,
     ),
     "reinforce": Objective(lambda b: losses.reinforce(b.log_w, b.penalty, b.log_p_u)),
     "rao_blackwell": Objective(

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sesamo_jax.bases import BASES
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
 from sesamo_jax.geometry.particles import coordinates, positions
@@ -108,7 +109,7 @@ def check_matching(config: "Config", target: Target) -> None:
             f"{objective} is the regression of a velocity of particles, which flow "
             f"{type(flow).__name__} does not have: use flow.name=equivariant_graph"
         )
-    if config.base.kind != "gaussian" or config.base.mean:
+    if not BASES[config.base.kind].takes_variance or config.base.mean:
         raise ValueError(
             f"{objective} needs a base that permutations and rotations leave "
             f"invariant, not base.kind={config.base.kind!r} with base.mean="

@@ -23,12 +23,13 @@ def _complete(config: "Config", target: Target) -> "Config":
             f"{target.name!r} has a continuous symmetry, and method 'canonicalization' "
             "is defined for finite groups: use 'sesamo'"
         )
-    if training.objective == "maximum_likelihood":
+    objective = OBJECTIVES.get(training.objective or "")
+    if objective is not None and objective.is_on_data:
         raise ValueError(
             "canonicalization has no density at all in places, where the objective "
-            "'maximum_likelihood' is infinite: use method 'sesamo'"
+            f"{training.objective!r} is infinite: use method 'sesamo'"
         )
-    if training.objective and OBJECTIVES[training.objective].sums_over_images:
+    if objective is not None and objective.sums_over_images:
         raise ValueError(
             "canonicalization draws no u to sum over: use objective 'reverse_kl'"
         )

@@ -29,7 +29,7 @@ def _check_sizes(config: "Config", target: Target) -> None:
     assert target.symmetry is not None  # `_complete` has refused targets without
     shares = 0
     drawn = not OBJECTIVES[str(config.training.objective)].is_on_data
-    if is_listed(target.symmetry) and drawn and config.modulation == "heat_bath":
+    if is_listed(target.symmetry) and drawn and LAWS[config.modulation].takes_orbit:
         shares = int(target.symmetry.order or 0)
     check_base(config, target)
     check_batches(config, target, 1, shares)

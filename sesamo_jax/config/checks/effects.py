@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sesamo_jax.bases import BASES
 from sesamo_jax.config.schema import METHODS, SCALARS, Run
 from sesamo_jax.flows import IntegratedConfig, SliceConfig
-from sesamo_jax.objectives import OBJECTIVES
+from sesamo_jax.objectives import OBJECTIVES, Objective
 
 
 class Use(NamedTuple):
@@ -41,22 +41,30 @@ def _users(name: str) -> str:
     return f"method={', '.join(others)} or {last}" if others else f"method={last}"
 
 
+def _objective(run: Run) -> Objective | None:
+    return OBJECTIVES.get(run.config.training.objective or "")
+
+
 def _on_data(run: Run) -> bool:
-    name = run.config.training.objective
-    return name is not None and OBJECTIVES[name].is_on_data
+    objective = _objective(run)
+    return objective is not None and objective.is_on_data
 
 
 def _mixes(run: Run) -> bool:
     """Return whether the likelihood of data may be mixed with another loss."""
-    objective = OBJECTIVES.get(run.config.training.objective or "")
-    return _on_data(run) and objective is not None and objective.loss is not None
+    objective = _objective(run)
+    return objective is not None and objective.is_on_data and objective.loss is not None
+
+
+def _takes_gamma(run: Run) -> bool:
+    objective = _objective(run)
+    return objective is not None and objective.takes_gamma
 
 
 def _draws(run: Run) -> bool:
     """Return whether training draws samples of the model."""
-    training = run.config.training
-    objective = OBJECTIVES.get(training.objective or "")
-    drawn = objective is None or objective.draws(training.likelihood_share)
+    objective, share = _objective(run), run.config.training.likelihood_share
+    drawn = objective is None or objective.draws(share)
     return _trains(run) and drawn
 
 
@@ -136,7 +144,7 @@ USES = (
     ),
     Use(
         ("training.gamma",),
-        lambda run: run.config.training.objective == "self_reparam",
+        _takes_gamma,
         "training.objective=self_reparam",
     ),
     Use(
