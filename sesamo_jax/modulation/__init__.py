@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sesamo_jax.core import FiniteSymmetry, Target, as_finite
+from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.modulation.circle.law import (
     CircleExactLaw,
     CircleHeatBathLaw,
@@ -122,7 +123,8 @@ def build_law(name: str, target: Target) -> Law:
             "use method 'flow'"
         )
     if law.is_listed and symmetry.order > MAX_ENUMERATED_ORDER:
-        other = " or method 'worldlines'" if target.moments else ""
+        is_hubbard = isinstance(target.geometry, LocalMoments)
+        other = " or method 'worldlines'" if is_hubbard else ""
         raise ValueError(
             f"modulation {name!r} lists all {symmetry.order} group elements, and at "
             f"most {MAX_ENUMERATED_ORDER} can be: use modulation 'autoregressive'"

@@ -22,7 +22,7 @@ import numpy as np
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
-from sesamo_jax.geometry.particles import coordinates, positions
+from sesamo_jax.geometry.particles import Particles, coordinates, positions
 from sesamo_jax.objectives.likelihood import data_batch
 from sesamo_jax.parallel.devices import over_batch
 
@@ -67,23 +67,22 @@ def squared_errors(
     """Return |v(x_t, t) - (x_1 - x_0)|^2 of a batch of pairs, (batch_size,).
 
     Args:
-        model: with `prior` and `velocity`.
+        model: with `transport`.
         target: whose configurations the data are.
         training: `batch_size`.
         params: of the model.
         key: of the step.
         data: (n, N - 1, 2).
     """
-    assert model.prior is not None  # `complete` has refused models without these
-    assert model.velocity is not None
+    assert model.transport is not None  # `check_matching` has refused models without
     size = training.batch_size
     start_key, time_key = jax.random.split(key)
-    start = model.prior(params, start_key, size)
+    start = model.transport.prior(params, start_key, size)
     end = over_batch(aligned)(data_batch(target, training, key, data), start)
     # One time in each of as many intervals: less noise than independent ones.
     t = (jnp.arange(size) + jax.random.uniform(time_key, (size,), start.dtype)) / size
     share = t[:, None, None]
-    v = model.velocity(params, t, (1 - share) * start + share * end)
+    v = model.transport.velocity(params, t, (1 - share) * start + share * end)
     return jnp.sum((v - (end - start)) ** 2, axis=(1, 2))
 
 
@@ -95,9 +94,10 @@ def check_matching(config: "Config", target: Target) -> None:
             f"{objective} trains a flow alone, which method {config.method!r} is not: "
             "use method 'flow'"
         )
-    shape = target.position_shape
-    if shape is None or shape[0] > LARGEST_LISTED or shape[1] != PLANE:
-        system = "none" if shape is None else f"{shape[0]} in {shape[1]} dimensions"
+    found = target.geometry
+    known = isinstance(found, Particles)
+    if not known or found.number > LARGEST_LISTED or found.dimension != PLANE:
+        system = f"{found.number} in {found.dimension} dimensions" if known else "none"
         raise ValueError(
             f"{objective} turns at most {LARGEST_LISTED} particles in {PLANE} "
             f"dimensions towards each other, and {target.name!r} has {system}: use "

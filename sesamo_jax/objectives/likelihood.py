@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key, Model, Params, Target
-from sesamo_jax.geometry.particles import random_motion
+from sesamo_jax.geometry.particles import Particles, random_motion
 from sesamo_jax.parallel.devices import over_batch
 
 if TYPE_CHECKING:  # of types alone, above this layer
@@ -47,7 +47,7 @@ def data_batch(
     size = training.batch_size
     x = data[jax.random.randint(index_key, (size,), 0, len(data))]
     if training.augment:
-        assert target.position_shape is not None  # `complete` has refused others
+        assert isinstance(target.geometry, Particles)  # `complete` has refused others
         x = over_batch(random_motion)(jax.random.split(motion_key, size), x)
     return x
 

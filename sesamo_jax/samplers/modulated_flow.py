@@ -12,17 +12,20 @@ from sesamo_jax.bases import build_base
 from sesamo_jax.core import (
     Array,
     FiniteSymmetry,
+    Integrated,
     Key,
     Model,
     Params,
     Samples,
     Target,
+    Transport,
     as_finite,
 )
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.continuous.integrate import is_adaptive
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
 from sesamo_jax.flows.coupling.score import CarriesScore
+from sesamo_jax.geometry.slices import Slice, shape_before_symmetry
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law
 from sesamo_jax.modulation.discrete.heat_bath import HeatBathLaw
 from sesamo_jax.parallel.devices import over_batch
@@ -55,7 +58,7 @@ def build_flow_model(
             the memory.
     """
     dtype = target.dtype
-    shape = target.slice_shape or target.event_shape
+    shape = shape_before_symmetry(target)
     base = build_base(_on_slice(target, shape), config.base)
     unit = base.scale if config.base.whiten else 1.0
 
@@ -72,18 +75,16 @@ def build_flow_model(
     check_parameters(model.init)
     if not isinstance(flow, IntegratedConfig):
         return model
-    return model._replace(
-        accurate=assemble(flow.finer().build(shape, dtype)),
-        adaptive_log_prob=assemble(
-            flow.build(shape, dtype, config.evaluation.tolerance)
-        ).flow_log_prob,
-    )
+    accurate = assemble(flow.finer().build(shape, dtype))
+    adaptive = assemble(flow.build(shape, dtype, config.evaluation.tolerance))
+    assert adaptive.flow_log_prob is not None
+    return model._replace(integrated=Integrated(accurate, adaptive.flow_log_prob))
 
 
 def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
     """Return the target as a function of y at the identity, for bases to start from."""
     symmetry = target.symmetry
-    if target.slice_shape is None or symmetry is None:
+    if not isinstance(target.geometry, Slice) or symmetry is None:
         return target
 
     def action(y: Array) -> Array:
@@ -95,7 +96,7 @@ def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
         action=action,
         observables={},
         measure=None,
-        slice_shape=None,
+        geometry=None,
     )
 
 
@@ -161,6 +162,9 @@ def _assemble(
         noise = jax.random.normal(key, (n, *shape), dtype)
         return over_batch(prior_event, (None, 0))(params, noise)
 
+    def velocity(params: Params, t: Array, y: Array) -> Array:
+        return over_batch(velocity_event, (None, 0, 0))(params, t, y)
+
     def velocity_event(params: Params, t: Array, y: Array) -> Array:
         return flow_apply(params, t, y, method="velocity")
 
@@ -210,6 +214,5 @@ def _assemble(
         log_prob=log_prob,
         margins=over_batch(symmetry.margins),
         leaked=None if order == 1 else over_batch(partial(leaked, symmetry)),
-        prior=prior,
-        velocity=over_batch(velocity_event, (None, 0, 0)) if moving else None,
+        transport=Transport(prior, velocity) if moving else None,
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Target
 from sesamo_jax.flows import SliceConfig
+from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
 from sesamo_jax.objectives import OBJECTIVES
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # of types alone, above this layer
 
 def check_whole_space(config: "Config", target: Target) -> None:
     """Raise ValueError for a target on a slice of its space."""
-    if target.slice_shape is not None:
+    if isinstance(target.geometry, Slice):
         raise ValueError(
             f"method {config.method!r} samples all of space and target {target.name!r} "
             "lives on a slice of it: set target.space to 'full'"
@@ -55,7 +56,7 @@ def check_slice(config: "Config", target: Target, continuous: bool) -> None:
     A group that acts on slices of the same space, U(1), takes y on the slice only: off
     it, the density of x would be wrong without a sign of it.
     """
-    needed = continuous and target.slice_shape is None
+    needed = continuous and not isinstance(target.geometry, Slice)
     on_slice = BASES[config.base.kind].on_slice
     if needed and not on_slice:
         raise ValueError(

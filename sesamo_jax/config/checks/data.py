@@ -2,6 +2,7 @@
 
 from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Target
+from sesamo_jax.geometry.particles import Particles
 from sesamo_jax.objectives import OBJECTIVES
 
 
@@ -38,7 +39,7 @@ def check_data(config: Config, target: Target) -> None:
         raise ValueError(
             "training.augment=True changes data and there are none: set training.data"
         )
-    if training.augment and target.position_shape is None:
+    if training.augment and not isinstance(target.geometry, Particles):
         raise ValueError(
             "training.augment=True permutes and rotates particles, which "
             f"{target.name!r} does not have: leave it out"

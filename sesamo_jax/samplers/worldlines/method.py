@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sesamo_jax.core import Target
 from sesamo_jax.core.method import Method
+from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.sizes import check_batches
 from sesamo_jax.samplers.worldlines.assemble import build_worldlines
@@ -16,7 +17,7 @@ if TYPE_CHECKING:  # of types alone, above this layer
 
 def _complete(config: "Config", target: Target) -> "Config":
     """Fill what depends on the target, and refuse what needs a density of x alone."""
-    if target.moments is None:
+    if not isinstance(target.geometry, LocalMoments):
         raise ValueError(
             f"method 'worldlines' is made for the Hubbard model, not for "
             f"{target.name!r}: use 'sesamo'"
@@ -47,7 +48,7 @@ def _complete(config: "Config", target: Target) -> "Config":
     )
     worldlines = config.worldlines
     if worldlines.guesses is None:
-        worldlines = replace(worldlines, guesses=enough(target.moments))
+        worldlines = replace(worldlines, guesses=enough(target.geometry))
     return replace(
         config, training=training, worldlines=worldlines, density="augmented"
     )
