@@ -47,8 +47,8 @@ MAY_IMPORT = {
         "storage",
     },
     "run": {
-        *("config", "core", "estimators", "evaluation", "geometry", "parallel"),
-        *("reference", "storage", "training"),
+        *("bases", "config", "core", "estimators", "evaluation", "flows"),
+        *("geometry", "parallel", "reference", "storage", "training"),
     },
     "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
 }

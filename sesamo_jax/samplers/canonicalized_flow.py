@@ -1,4 +1,4 @@
-"""The method `canonicalization`: a flow whose base is folded into the cell."""
+"""The method `canonicalization`: a flow whose base C maps into the cell."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # of types alone, above this layer
 
 
 def _complete(config: "Config", target: Target) -> "Config":
-    """Fill what depends on the target, and refuse what a folded base cannot do."""
+    """Fill what depends on the target, and refuse what such a base cannot do."""
     symmetry, training = require_symmetry(config, target), config.training
     if symmetry.order is None:
         raise ValueError(
@@ -34,7 +34,7 @@ def _complete(config: "Config", target: Target) -> "Config":
             "canonicalization draws no u to sum over: use objective 'reverse_kl'"
         )
     if training.gradient == "path":
-        # Folded at the cell's border, q~ has an edge that moves with the parameters,
+        # Cut off at the cell's border, q~ has an edge that moves with the parameters,
         # and the score that the path gradient leaves out no longer has zero mean.
         raise ValueError(
             "canonicalization's density ends at an edge that the flow moves, where the "
@@ -52,7 +52,7 @@ def _complete(config: "Config", target: Target) -> "Config":
 def _build(target: Target, config: "Config") -> Model:
     assert target.symmetry is not None  # `_complete` has refused targets without
     group = as_finite(target.symmetry)
-    return build_flow_model(target, config, ExactLaw(group), folded=group)
+    return build_flow_model(target, config, ExactLaw(group), canonical=group)
 
 
 def _check_sizes(config: "Config", target: Target) -> None:
