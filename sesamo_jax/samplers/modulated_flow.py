@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -21,6 +21,7 @@ from sesamo_jax.core import (
     Transport,
     as_finite,
 )
+from sesamo_jax.core.method import Config
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.continuous.integrate import is_adaptive
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
@@ -35,13 +36,10 @@ from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.samplers.weighting import leaked, orbit, sum_over_ways
 from sesamo_jax.symmetries import U1, Trivial
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
-
 
 def build_flow_model(
     target: Target,
-    config: "Config",
+    config: Config,
     law: Law,
     canonical: FiniteSymmetry | None = None,
 ) -> Model:
