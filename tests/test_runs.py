@@ -29,7 +29,8 @@ from sesamo_jax.core import Exact
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import figures as plots
 from sesamo_jax.run.execute import execute
-from sesamo_jax.run.folder import HEAD, HISTORY, RunFolder, environment
+from sesamo_jax.run.folder import HEAD, HISTORY, RunFolder
+from sesamo_jax.run.provenance import environment
 from sesamo_jax.run.text import aggregate, format_report
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets import TARGETS
@@ -154,6 +155,7 @@ def test_configuration_and_environment_are_recorded(finished):
     assert environment["packages"]["jax"] == jax.__version__
     assert environment["x64"] is True
     assert {"git_commit", "device", "python", "xla_flags"} <= set(environment)
+    assert {"date", "host", "command"} <= set(environment)
 
 
 def test_a_finished_run_is_only_read_by_resume(finished, monkeypatch):
@@ -244,6 +246,24 @@ def test_a_missing_environment_is_written(finished, tmp_path, monkeypatch):
     with pytest.raises(Reached):
         execute(resolve("gmm", "smoke", TINY, seed=5, seeds=2), path, resume=True)
     assert strict(path / "env.json")["packages"]["jax"] == jax.__version__
+
+
+def test_a_run_begun_elsewhere_goes_on(finished, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    shutil.copy(finished[0] / "config.json", path)
+    elsewhere = strict(finished[0] / "env.json") | {
+        "date": "2020-02-02T02:02:02+02:00",
+        "host": "elsewhere",
+        "command": "python3 another.py",
+        "git_commit": "0" * 40,
+    }
+    RunFolder(path).write("env.json", elsewhere)
+    monkeypatch.setattr(runs, "init_states", reach)
+    with pytest.raises(Reached):
+        execute(resolve("gmm", "smoke", TINY, seed=5, seeds=2), path, resume=True)
+    # It says what the run was begun with.
+    assert strict(path / "env.json") == elsewhere
 
 
 def test_a_folder_with_an_unreadable_configuration_is_refused(tmp_path):

@@ -26,9 +26,9 @@ from sesamo_jax.run.folder import (
     REMEDIES,
     SAMPLES,
     RunFolder,
-    environment,
 )
 from sesamo_jax.run.judging import judge, metrics, sample_reference
+from sesamo_jax.run.provenance import environment
 from sesamo_jax.run.text import format_report
 from sesamo_jax.run.warm_start import warm_start
 from sesamo_jax.storage.data import read_data

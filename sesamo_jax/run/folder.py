@@ -2,11 +2,7 @@
 
 import csv
 import fcntl
-import importlib.metadata
 import os
-import platform
-import resource
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +10,6 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from sesamo_jax.storage.files import (
@@ -28,10 +23,6 @@ from sesamo_jax.storage.files import (
     write_json,
 )
 
-PACKAGES = (
-    *("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
-    *("distrax", "diffrax", "blackjax"),
-)
 HISTORY = (
     "seed",
     "step",
@@ -220,42 +211,3 @@ def _step(line: str) -> int:
 
 def _short(value: float | int) -> float | int | str:
     return value if isinstance(value, int) else f"{value:.7g}"
-
-
-def environment() -> dict[str, Any]:
-    """Return versions, device and settings that a result may depend on."""
-    device = jax.devices()[0]
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "device": f"{device.platform} {device.device_kind}",
-        "devices": jax.device_count(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
-        "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
-        "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
-        "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-    }
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident memory that this process has had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
