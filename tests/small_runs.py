@@ -13,8 +13,9 @@ from sesamo_jax import build_model
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import judging
-from sesamo_jax.run.execute import UsageError, execute
+from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import HISTORY
+from sesamo_jax.run.opening import UsageError
 from sesamo_jax.training.fit import FitResult, init_states
 
 # Three modes, a few numbers of parameters, three chunks of ten steps.
