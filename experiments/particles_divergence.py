@@ -24,7 +24,7 @@ from studies import ROOT
 from sesamo_jax.core import Array, Key
 from sesamo_jax.flows import KernelConfig
 from sesamo_jax.flows.continuous.divergence import brute_force, hutchinson
-from sesamo_jax.run.folder import environment
+from sesamo_jax.run.provenance import environment
 
 RESULT = ROOT / "experiments" / "results" / "particles" / "divergence.json"
 SIZES = (2, 4, 8, 16, 32, 64)

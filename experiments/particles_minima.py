@@ -20,7 +20,7 @@ from studies import ROOT
 from sesamo_jax import build_target
 from sesamo_jax.core import Target
 from sesamo_jax.geometry.particles import helmert
-from sesamo_jax.run.folder import environment
+from sesamo_jax.run.provenance import environment
 
 RESULT = RESULTS / "minima.json"
 ROUND = 1000

@@ -25,7 +25,7 @@ from sesamo_jax.core import Array, Key, Params, Target
 from sesamo_jax.flows import KernelConfig
 from sesamo_jax.flows.continuous.divergence import hutchinson
 from sesamo_jax.flows.continuous.integrate import CLASSICAL, runge_kutta
-from sesamo_jax.run.folder import environment
+from sesamo_jax.run.provenance import environment
 from sesamo_jax.targets import TARGETS
 from sesamo_jax.targets.particles.double_well import DoubleWell
 

@@ -28,7 +28,7 @@ from sesamo_jax.config import resolve
 from sesamo_jax.core import Array, Params
 from sesamo_jax.flows import KernelConfig
 from sesamo_jax.flows.continuous.integrate import solve
-from sesamo_jax.run.folder import environment
+from sesamo_jax.run.provenance import environment
 from sesamo_jax.storage.data import read_data
 
 RESULT = ROOT / "experiments" / "results" / "particles" / "solvers.json"

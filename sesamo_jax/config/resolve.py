@@ -1,6 +1,7 @@
 """From names, presets and `--set a.b=value` to a `Run`, and to JSON and back."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -97,16 +98,37 @@ def _assemble(
 
 def unknown(kind: str, name: Any, known: Any) -> str:
     """Return the message for an unknown name, with the nearest known one."""
-    close = get_close_matches(str(name), list(known), n=1)
-    nearest = f"; nearest: {close[0]}" if close else ""
-    return f"unknown {kind} {name!r}{nearest}; known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}{_nearest(name, known)}; known: {', '.join(known)}"
+
+
+def _nearest(name: Any, known: Any, cutoff: float = 0.6) -> str:
+    close = get_close_matches(str(name), list(known), n=1, cutoff=cutoff)
+    return f"; nearest: {close[0]}" if close else ""
+
+
+def _unknown_setting(name: str, known: list[str]) -> str:
+    """Return the message for an unknown setting, with the nearest and its section's.
+
+    A field of that very name in another section is nearer than any that is spelt alike.
+    """
+    section, _, field = name.rpartition(".")
+    same = [other for other in known if other.rpartition(".")[2] == field]
+    nearest = _nearest(name, same, 0.0) if same else _nearest(name, known)
+    begin = f"{section}."
+    fields = [other[len(begin) :] for other in known if other.startswith(begin)]
+    has = f"section {section} has"
+    if not fields:
+        has, fields = "known", [re.sub(r"\..*", ".*", other) for other in known]
+    return (
+        f"unknown setting {name!r}{nearest}; {has}: {', '.join(dict.fromkeys(fields))}"
+    )
 
 
 def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
     section, _, field = name.partition(".")
     known = _field_types(tree)
     if name not in known:
-        raise ValueError(unknown("setting", name, known))
+        raise ValueError(_unknown_setting(name, [*known, "flow.name"]))
     converted = _convert(name, value, known[name])
     tree[section] = replace(tree[section], **{field: converted}) if field else converted
 
