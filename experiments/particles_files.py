@@ -13,6 +13,9 @@ from sesamo_jax import build_target
 from sesamo_jax.geometry.particles import coordinates, positions
 
 DATA = "runs/particles/data"
+# Variance of the Gaussian that populations start from: about that of the double wells,
+# where the estimates of Z then agree; the target's own for the cluster.
+STARTS = {"dw2": 5.6, "dw4": 4.5, "lj13": None}
 # Of the test set, how many judge a model: clusters take long.
 HELD_OUT = {"dw2": 10_000, "dw4": 10_000, "lj13": 4000}
 SIZES = (10, 100, 1000, 10_000)
@@ -21,18 +24,18 @@ QUENCHED = 20
 
 
 def prepare() -> None:
-    """Make the sets that are missing, by `particles_data.py`, and parts of them.
+    """Make the sets that are missing, by `sesamo-jax data`, and parts of them.
 
     TARGET_train_N.npy are the first N of the training set, TARGET_held_out.npy as many
     of the test set as judge models. dw4_train_minimum.npy are
     10,000 copies of the lowest minimum below a few of its samples, each with noise.
     """
     folder = ROOT / DATA
-    missing = [name for name in HELD_OUT if not (folder / f"{name}_test.npy").exists()]
-    if missing:
-        script = ROOT / "experiments" / "particles_data.py"
-        words = [sys.executable, str(script), str(folder), "--targets", *missing]
-        subprocess.run(words, check=True)
+    for name, variance in STARTS.items():
+        if not (folder / f"{name}_test.npy").exists():
+            words = ["data", "--target", name, "--output", str(folder)]
+            words += ["--set", f"smc.variance={variance}"] if variance else []
+            subprocess.run([sys.executable, "-m", "sesamo_jax", *words], check=True)
     for name, held_out in HELD_OUT.items():
         test = np.load(folder / f"{name}_test.npy")
         np.save(folder / f"{name}_held_out.npy", test[:held_out])

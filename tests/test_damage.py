@@ -10,6 +10,7 @@ from small_runs import PLAIN, Crash, Reached, plain_run, reach
 
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import figures as plots
+from sesamo_jax.run import sweep
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import REMEDIES
 from sesamo_jax.storage.files import read_arrays
@@ -205,8 +206,7 @@ def test_a_study_goes_past_a_damaged_run(
     assert str(tmp_path / "first" / "config.json") in out
 
 
-def test_a_scan_names_its_damaged_point(folders, experiment, tmp_path):
-    sweep = experiment("sweep")
+def test_a_scan_names_its_damaged_point(folders, tmp_path):
     points = []
     for name in ("first", "second"):
         shutil.copytree(folders["whole"], tmp_path / name)

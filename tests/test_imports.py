@@ -43,9 +43,10 @@ MAY_IMPORT = {
         "storage",
     },
     "run": {
-        *("config", "core", "estimators", "evaluation", "geometry", "parallel"),
-        *("reference", "storage", "training"),
+        *("config", "core", "estimators", "evaluation", "geometry", "modulation"),
+        *("parallel", "reference", "samplers", "storage", "targets", "training"),
     },
+    "__main__": {"run"},
     "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
 }
 # Libraries that only some of them may know.
@@ -58,6 +59,7 @@ ONLY_IN = {
     "diffrax": {"flows"},
     "matplotlib": {"run"},
     "tqdm": {"run"},
+    "submitit": {"run"},
     "scipy": {"targets", "run"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
