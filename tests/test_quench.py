@@ -17,7 +17,7 @@ SHORTEST = [2.699, 2.477, 2.412, 2.385, 3.053]
 
 @pytest.fixture(scope="module")
 def quench(experiment):
-    return experiment("quench")
+    return experiment("particles.quench")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ name some of them together, and PREPARE makes files that they read. A module `ta
 may have TABLES for its PAGES, and a module `figures` FIGURES for the folder PICTURES.
 Results are beside the study, in `results/STUDY/runs.jsonl`, and so are the folders of
 runs carried out here, `results/STUDY/RUN`. Runs of another study are named STUDY/RUN.
+Other modules with a `main` are analyses: what no configuration of a run can say.
 """
 
 import importlib
@@ -139,6 +140,17 @@ class Study:
     def module(self, name: str) -> ModuleType | None:
         """Return one of the study's modules, None where it has none of that name."""
         return _module(self.folder, name)
+
+    def analyse(self, name: str) -> None:
+        """Carry out one of the study's analyses.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        main = getattr(self.module(name), "main", None)
+        if main is None:
+            raise ValueError(f"{self.folder} has no module {name!r} with a main")
+        main()
 
     def write_pages(self) -> None:
         """Write tables and figures from the results, as far as they are enough."""

@@ -20,6 +20,8 @@ examples, from the folder of a checkout:
                                           the quickest anew, with another seed: agreed?
   sesamo-jax study hubbard --collect FOLDER
                                           replace a result by that of a run's folder
+  sesamo-jax study particles --analysis divergence
+                                          what is measured beside the runs
 
 Results are lines of experiments/results/NAME/runs.jsonl: every run's configuration,
 environment, metrics and history. Folders of runs, with their samples, stay beside
@@ -32,7 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", help="of a study in experiments/, or the path of its folder"
     )
-    parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="which")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="TEXT",
+        default=[""],
+        help="runs with that in their names, or of a group",
+    )
     parser.add_argument(
         "--hours", type=float, default=inf, help="stop after so many; continue later"
     )
@@ -49,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--repeat", action="store_true", help="repeat the quickest run, and compare"
     )
+    what.add_argument("--analysis", metavar="NAME", help="a module beside the runs")
     what.add_argument(
         "--collect",
         nargs="+",
@@ -68,6 +77,8 @@ def carry_out(options: argparse.Namespace) -> None:
         for folder in options.collect:
             chosen.collect(folder)
             print(f"{folder}: taken in")
+    elif options.analysis:
+        chosen.analyse(options.analysis)
     elif options.check:
         if pages := chosen.stale_pages():
             names = ", ".join(map(str, pages))
