@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import shutil
 import sys
 
 import numpy as np
@@ -245,6 +246,17 @@ def test_an_analysis_is_a_module_of_the_study(folder, capsys):
     assert (code, "has no module 'tables' with a main" in err) == (2, True)
 
 
+def test_pages_of_the_studies_that_own_runs_are_written_too(folder, tmp_path):
+    other = tmp_path / "experiments" / "other"
+    shutil.copytree(folder, other)
+    study = engine.Study(other, {"a": SEVEN, f"{folder.name}/bc": SEVEN})
+    assert [owner.folder for owner in study.owners(study.runs)] == [
+        other,
+        tmp_path / "experiments" / folder.name,
+    ]
+    assert study.owners({"a": SEVEN}) == [study]
+
+
 def test_without_a_result_nothing_is_repeated(folder, capsys):
     code, out, err = call(capsys, folder.name, "--repeat", "--only", "a")
     assert (code, out) == (1, "there is no result to compare with\n")
@@ -266,6 +278,13 @@ def test_repeated_runs_agree_within_three_errors():
             else:
                 new["aggregate"]["ess"]["mean"] += distance * sigma
             assert agree("run", old, new) is good, (key, distance)
+
+
+def test_runs_without_errors_do_not_agree(capsys):
+    seed = {"log_z": 2.0, "log_z_error": None, "ess": 0.9, "observables": {}}
+    one = {"seeds": [seed], "aggregate": {"ess": {"mean": 0.9, "std": None}}}
+    assert agree("run", one, one) is False
+    assert "nothing has an error that can be trusted" in capsys.readouterr().out
 
 
 # The studies of this project

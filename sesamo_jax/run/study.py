@@ -137,6 +137,14 @@ class Study:
             raise ValueError(f"{path} holds a run of another configuration ({change})")
         self.place(name)[0].put(name, found)
 
+    def owners(self, runs: Mapping[str, Entry]) -> list["Study"]:
+        """Return the studies that runs belong to, this one first."""
+        others = {name.rpartition("/")[0] for name in runs} - {""}
+        return [
+            self,
+            *(load(str(self.folder.parent / name)) for name in sorted(others)),
+        ]
+
     def module(self, name: str) -> ModuleType | None:
         """Return one of the study's modules, None where it has none of that name."""
         return _module(self.folder, name)

@@ -92,7 +92,8 @@ def carry_out(options: argparse.Namespace) -> None:
     else:
         runs = chosen.choose(options.only)
         unfinished = chosen.carry_out(runs, options.hours)
-        chosen.write_pages()
+        for owner in chosen.owners(runs):
+            owner.write_pages()
         if unfinished:
             raise Failed(
                 f"{unfinished} of {len(runs)} runs are unfinished: call this again"
