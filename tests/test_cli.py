@@ -133,7 +133,7 @@ WRONG = {
     ),
     "modulation of particles": (
         ["--target", "dw4", "--modulation", "learned"],
-        "modulation=learned has no effect with method=realnvp on 'dw4' as it is set "
+        "modulation=learned has no effect with method=flow on 'dw4' as it is set "
         "up: it is for method=sesamo; set that, or leave it out",
     ),
     "objective of chains": (

@@ -52,7 +52,7 @@ def test_seeds_are_kept():
         ("target.radius", "3", 3.0),
         ("target.modes", "5", 5),
         ("flow.activation", "tanh", "tanh"),
-        ("method", "realnvp", "realnvp"),
+        ("method", "realnvp", "flow"),
         ("density", "cell", "cell"),
         ("density", "none", None),
     ],
@@ -225,7 +225,7 @@ def test_difference_names_the_setting_and_both_values():
         ("training.steps", 7, "training.steps was 3000, now 7"),
         ("target.radius", 9.0, "target.radius was 12.0, now 9.0"),
         ("base.variance", 2.0, "base.variance was None, now 2.0"),
-        ("method", "realnvp", "method was 'sesamo', now 'realnvp'"),
+        ("method", "flow", "method was 'sesamo', now 'flow'"),
     ):
         changed = json.loads(json.dumps(old))
         branch, _, leaf = name.rpartition(".")

@@ -112,13 +112,16 @@ def rice_log_prob(m: Array, centre: Array, log_sigma: Array) -> Array:
     return jnp.log(r) - (r - c) ** 2 / 2 + jnp.log(i0e(r * c)) - log_sigma
 
 
-def nearest_slice_gaussian(target: Target, mean: float | None) -> SliceGaussian:
+def nearest_slice_gaussian(
+    target: Target, mean: float | None, variance: float | None = None
+) -> SliceGaussian:
     """Return a slice base that starts as the nearest Gaussian to a complex field.
 
     Args:
         target: with an action of fields (*lattice, 2) that is invariant under the
             symmetries of the lattice.
         mean: starting value of mu / sqrt(N); None to look for it.
+        variance: of no use, the nearest spectra are taken.
     """
     shape = target.event_shape
     mean, spectra = nearest_gaussian(

@@ -66,12 +66,15 @@ class SpectralGaussian(nn.Module):
         return jnp.sum(norm.logpdf(noise)) - jnp.sum(log_gain)
 
 
-def nearest_spectral_gaussian(target: Target, mean: float | None) -> SpectralGaussian:
+def nearest_spectral_gaussian(
+    target: Target, mean: float | None, variance: float | None = None
+) -> SpectralGaussian:
     """Return a spectral base that starts as the Gaussian nearest to a real field.
 
     Args:
         target: with an action invariant under the symmetries of its lattice.
         mean: starting value of the mean, 0 for none; None to look for it.
+        variance: of no use, the nearest spectrum is taken.
     """
     shape = target.event_shape
     mean, spectrum = nearest_gaussian(

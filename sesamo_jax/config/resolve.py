@@ -12,17 +12,19 @@ from typing import Any, get_args, get_origin
 from sesamo_jax.config.checks.effects import check_effects
 from sesamo_jax.config.complete import check_values
 from sesamo_jax.config.presets import PRESETS, overrides
-from sesamo_jax.config.schema import METHODS, Config, Run
+from sesamo_jax.config.schema import (
+    FORMER_NAMES,
+    METHODS,
+    SCALARS,
+    SECTIONS,
+    Config,
+    Run,
+)
 from sesamo_jax.config.seeds import check_seeds
 from sesamo_jax.core.bounds import check_fields, field_types
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.targets import TARGETS
 
-SCALARS = ("method", "modulation", "density")
-SECTIONS = (
-    *("flow", "base", "worldlines", "vmonf", "penalty", "training", "evaluation"),
-    *("hmc", "smc"),
-)
 WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
@@ -68,6 +70,7 @@ def _assemble(
     if not isinstance(chosen, range):
         raise ValueError(f"seeds={seeds!r} must be an integer")
     method = settings.get("method", Config.method)
+    method = FORMER_NAMES.get(method, method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     preset_values = overrides(preset, target, method, settings)
@@ -206,6 +209,9 @@ def from_json(tree: Mapping[str, Any]) -> Run:
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """Return the first setting in which two `to_json` dictionaries differ, in words."""
     flat_old, flat_new = _flatten(old), _flatten(new)
+    for flat in (flat_old, flat_new):
+        if flat.get("method") in FORMER_NAMES:
+            flat["method"] = FORMER_NAMES[flat["method"]]
     for name in flat_old | flat_new:
         if flat_old.get(name) != flat_new.get(name):
             return f"{name} was {flat_old.get(name)!r}, now {flat_new.get(name)!r}"
@@ -222,6 +228,10 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
         for name, value in _flatten(tree).items()
         if value is not None and not name.startswith("evaluation.")
     }
+    # Checkpoints bear the digests that they were written with.
+    former = {new: old for old, new in FORMER_NAMES.items()}
+    if flat.get("method") in former:
+        flat["method"] = former[flat["method"]]
     return sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from sesamo_jax.core import Target
 from sesamo_jax.estimators.weighted import log_z
-from sesamo_jax.geometry.particles import helmert
+from sesamo_jax.geometry.particles import Particles, helmert
 from sesamo_jax.reference.settings import SMCConfig
 from sesamo_jax.reference.smc import run_smc
 from sesamo_jax.run.text import value_error
@@ -83,8 +83,8 @@ def reference_sets(
     )
     drawn = run_smc(target, smc, jax.random.key(seed))
     x = drawn.x
-    if target.position_shape is not None:
-        x = helmert(target.position_shape[0]).T @ x
+    if isinstance(target.geometry, Particles):
+        x = helmert(target.event_shape[0] + 1).T @ x
     exact = target.exact.observables.get("virial") if target.exact else None
     rng, out = np.random.default_rng(seed), {}
     for index, kind in enumerate(SETS):

@@ -12,7 +12,7 @@ import numpy as np
 from sesamo_jax.config.build import build_model
 from sesamo_jax.config.complete import complete
 from sesamo_jax.config.resolve import difference, fingerprint, to_json
-from sesamo_jax.config.schema import REFERENCES, Run
+from sesamo_jax.config.schema import METHODS, Run
 from sesamo_jax.core import Model, Target
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement, place
 from sesamo_jax.parallel.processes import exchange, from_first, on_first, together
@@ -85,8 +85,8 @@ def _execute(
     target = run.target.build(run.target_name)
     run = replace(run, config=complete(run.config, target))
     placement = _place(run, devices)
-    reference = run.config.method in REFERENCES
-    model = None if reference else build_model(target, run.config)
+    trained = METHODS[run.config.method].is_trained
+    model = build_model(target, run.config) if trained else None
     data = held_out = None
     if not from_first((folder.path / METRICS).exists):
         # before anything is written
@@ -143,7 +143,7 @@ def _check_same(run: Run) -> None:
 
 def _place(run: Run, devices: int | None) -> Placement:
     """Return the placement of a run's training."""
-    if run.config.method in REFERENCES:
+    if not METHODS[run.config.method].is_trained:
         if devices not in (None, 1) or jax.process_count() > 1:
             raise ValueError(
                 f"method {run.config.method!r} trains nothing: it runs in one process, "

@@ -2,8 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from sesamo_jax.bases import BASES
 from sesamo_jax.core import Target
+from sesamo_jax.flows import SliceConfig
+from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
+from sesamo_jax.objectives import OBJECTIVES
 
 if TYPE_CHECKING:  # of types alone, above this layer
     from sesamo_jax.config.schema import Config
@@ -11,11 +15,17 @@ if TYPE_CHECKING:  # of types alone, above this layer
 
 def check_whole_space(config: "Config", target: Target) -> None:
     """Raise ValueError for a target on a slice of its space."""
-    if target.slice_shape is not None:
+    if isinstance(target.geometry, Slice):
         raise ValueError(
             f"method {config.method!r} samples all of space and target {target.name!r} "
             "lives on a slice of it: set target.space to 'full'"
         )
+
+
+def sums_over_images(config: "Config") -> bool:
+    """Return whether the objective asked for does."""
+    name = config.training.objective
+    return name is not None and OBJECTIVES[name].sums_over_images
 
 
 def check_unlisted(config: "Config", target: Target) -> None:
@@ -24,7 +34,7 @@ def check_unlisted(config: "Config", target: Target) -> None:
     summing = {
         "density": config.density == "orbit",
         "training.density": config.training.density == "orbit",
-        "training.objective": config.training.objective == "rao_blackwell",
+        "training.objective": sums_over_images(config),
     }
     remedies = {
         "density": "'orbit': use 'strict'",
@@ -46,34 +56,33 @@ def check_slice(config: "Config", target: Target, continuous: bool) -> None:
     A group that acts on slices of the same space, U(1), takes y on the slice only: off
     it, the density of x would be wrong without a sign of it.
     """
-    needed = continuous and target.slice_shape is None
-    if needed and config.base.kind != "slice":
+    needed = continuous and not isinstance(target.geometry, Slice)
+    on_slice = BASES[config.base.kind].on_slice
+    if needed and not on_slice:
         raise ValueError(
             f"base.kind={config.base.kind!r} leaves the slice on which the symmetry of "
             f"{target.name!r} acts: use 'slice'"
         )
-    if needed and not getattr(config.flow, "keeps_slice", False):
+    if needed and not isinstance(config.flow, SliceConfig):
         raise ValueError(
             f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
             f"of {target.name!r} acts: use flow.name=slice_continuous"
         )
-    if config.base.kind == "slice" and not needed:
+    if on_slice and not needed:
         raise ValueError(
-            "base.kind='slice' is a density on the U(1) slice only: use 'gaussian' or "
-            f"'spectral' for method {config.method!r} on {target.name!r}"
+            f"base.kind={config.base.kind!r} is a density on the U(1) slice only: use "
+            f"'gaussian' or 'spectral' for method {config.method!r} on {target.name!r}"
         )
 
 
 def check_continuous(config: "Config", target: Target) -> None:
     """Raise ValueError for what needs a list of the group's elements."""
     known = {
-        "method": config.method == "canonicalization",
         "density": config.density in ("orbit", "strict"),
         "training.density": config.training.density == "orbit",
-        "training.objective": config.training.objective == "rao_blackwell",
+        "training.objective": sums_over_images(config),
     }
     remedies = {
-        "method": "'canonicalization' is defined for finite groups: use 'sesamo'",
         "density": f"{config.density!r} sums over a finite group: use 'cell', which is "
         "exact on the slice",
         "training.density": "'orbit' sums over a finite group: use 'cell'",

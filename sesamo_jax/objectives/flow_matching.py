@@ -13,16 +13,24 @@ events of a batch.
 """
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.config.schema import TrainingConfig
+from sesamo_jax.bases import BASES
 from sesamo_jax.core import Array, Key, Model, Params, Target
-from sesamo_jax.geometry.particles import coordinates, positions
+from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
+from sesamo_jax.geometry.particles import Particles, coordinates, positions
+from sesamo_jax.objectives.likelihood import data_batch
 from sesamo_jax.parallel.devices import over_batch
-from sesamo_jax.training.likelihood import data_batch
+
+if TYPE_CHECKING:  # of types alone, above this layer
+    from sesamo_jax.config.schema import Config, TrainingConfig
+
+LARGEST_LISTED = 5  # particles, of whose 120 permutations there is a list
+PLANE = 2
 
 
 def aligned(y: Array, towards: Array) -> Array:
@@ -51,7 +59,7 @@ def aligned(y: Array, towards: Array) -> Array:
 def squared_errors(
     model: Model,
     target: Target,
-    training: TrainingConfig,
+    training: "TrainingConfig",
     params: Params,
     key: Key,
     data: Array,
@@ -59,21 +67,56 @@ def squared_errors(
     """Return |v(x_t, t) - (x_1 - x_0)|^2 of a batch of pairs, (batch_size,).
 
     Args:
-        model: with `prior` and `velocity`.
+        model: with `transport`.
         target: whose configurations the data are.
         training: `batch_size`.
         params: of the model.
         key: of the step.
         data: (n, N - 1, 2).
     """
-    assert model.prior is not None  # `complete` has refused models without these
-    assert model.velocity is not None
+    assert model.transport is not None  # `check_matching` has refused models without
     size = training.batch_size
     start_key, time_key = jax.random.split(key)
-    start = model.prior(params, start_key, size)
+    start = model.transport.prior(params, start_key, size)
     end = over_batch(aligned)(data_batch(target, training, key, data), start)
     # One time in each of as many intervals: less noise than independent ones.
     t = (jnp.arange(size) + jax.random.uniform(time_key, (size,), start.dtype)) / size
     share = t[:, None, None]
-    v = model.velocity(params, t, (1 - share) * start + share * end)
+    v = model.transport.velocity(params, t, (1 - share) * start + share * end)
     return jnp.sum((v - (end - start)) ** 2, axis=(1, 2))
+
+
+def check_matching(config: "Config", target: Target) -> None:
+    """Raise ValueError for what flow matching cannot do."""
+    objective = "objective 'flow_matching'"
+    if config.method != "flow":
+        raise ValueError(
+            f"{objective} trains a flow alone, which method {config.method!r} is not: "
+            "use method 'flow'"
+        )
+    found = target.geometry
+    known = isinstance(found, Particles)
+    if not known or found.number > LARGEST_LISTED or found.dimension != PLANE:
+        system = f"{found.number} in {found.dimension} dimensions" if known else "none"
+        raise ValueError(
+            f"{objective} turns at most {LARGEST_LISTED} particles in {PLANE} "
+            f"dimensions towards each other, and {target.name!r} has {system}: use "
+            "'maximum_likelihood'"
+        )
+    flow = config.flow.build(target.event_shape, target.dtype)
+    if not isinstance(flow, IntegratedFlow):
+        raise ValueError(
+            f"{objective} is the regression of a velocity of particles, which flow "
+            f"{type(flow).__name__} does not have: use flow.name=equivariant_graph"
+        )
+    if not BASES[config.base.kind].takes_variance or config.base.mean:
+        raise ValueError(
+            f"{objective} needs a base that permutations and rotations leave "
+            f"invariant, not base.kind={config.base.kind!r} with base.mean="
+            f"{config.base.mean}: leave both out"
+        )
+    if config.training.augment:
+        raise ValueError(
+            f"training.augment=True does nothing for {objective}, which chooses the "
+            "images of its data: leave it out"
+        )
