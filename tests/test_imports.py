@@ -48,8 +48,10 @@ MAY_IMPORT = {
     },
     "run": {
         *("bases", "config", "core", "estimators", "evaluation", "flows"),
-        *("geometry", "parallel", "reference", "storage", "training"),
+        *("geometry", "modulation", "parallel", "reference", "samplers"),
+        *("storage", "targets", "training"),
     },
+    "__main__": {"run"},
     "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
 }
 # Libraries that only some of them may know.
@@ -62,6 +64,7 @@ ONLY_IN = {
     "diffrax": {"flows"},
     "matplotlib": {"run"},
     "tqdm": {"run"},
+    "submitit": {"run"},
     "scipy": {"targets", "run"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
