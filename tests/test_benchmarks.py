@@ -186,7 +186,7 @@ def test_goals_are_judged_by_their_medians(experiment, results):
     assert "| `gmm` | ours, default | 100 | 30 (30-40) | 1.0 |" in tables.step()
 
 
-def test_pieces_of_a_step_are_counted(experiment, monkeypatch):
+def test_a_step_is_counted_beside_the_peaks(experiment, monkeypatch):
     peaks = experiment("benchmarks.peaks")
     monkeypatch.setattr(peaks, "SECONDS", 1e-3)
     monkeypatch.setattr(peaks, "MATRIX", 64)
@@ -195,12 +195,10 @@ def test_pieces_of_a_step_are_counted(experiment, monkeypatch):
     assert found["dtype"] == "float32"
     assert found["peak_flops"] > 0
     assert found["peak_bytes"] > 0
-    pieces = found["pieces"]
-    assert pieces["step"]["flops"] > pieces["loss"]["flops"] > 0
+    assert found["step"]["flops"] > 0
     tables = experiment("benchmarks.profile_tables")
     part = {"steps": {"gmm, tiny": found}}
     assert "| gmm, tiny | float32 | 16 |" in tables.peaks(part)
-    assert tables.pieces(part).count("gmm, tiny") == 1
 
 
 def test_growth_is_a_power_of_the_size(experiment):
@@ -227,16 +225,6 @@ def test_all_settings_are_known_and_give_the_named_sizes(experiment):
         assert resolve(task.target, settings=task.settings).target.build("known")
     for target, preset, settings in experiment("benchmarks.peaks").STEPS.values():
         assert resolve(target, preset, settings).target.build("known")
-
-
-def test_compilation_is_listed_by_depth_and_seeds(experiment):
-    part = {
-        "couplings": [{"couplings": 2, "seconds": [1.0, 2.0, 4.0]}],
-        "seeds": [{"seeds": 10, "seconds": [3.0]}],
-    }
-    text = experiment("benchmarks.profile_tables").compilation(part)
-    assert "| couplings | 2: 2 (1-4) |" in text
-    assert "| seeds | 10: 3 |" in text
 
 
 def test_effective_samples_are_the_variance_over_the_squared_error(experiment, rng):

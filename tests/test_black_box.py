@@ -148,8 +148,8 @@ def test_a_run_names_the_flow_and_its_sizes(rng):
         jax.jit(log_prob)(params, y)
         for log_prob in (
             model.flow_log_prob,
-            model.accurate.flow_log_prob,
-            model.adaptive_log_prob,
+            model.integrated.accurate.flow_log_prob,
+            model.integrated.adaptive_log_prob,
         )
     )
     assert np.max(np.abs(steps - finer)) > 0

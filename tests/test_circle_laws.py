@@ -9,6 +9,7 @@ from scipy import special, stats
 from tolerances import F64
 
 from sesamo_jax import Target
+from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.modulation import build_law
 from sesamo_jax.modulation.circle.law import CircleHeatBathLaw
 from sesamo_jax.modulation.circle.spline import CircleLearnedLaw
@@ -157,7 +158,7 @@ def test_complex_phi4_has_weights_without_angle(space, breaking, key):
     )  # fmt: skip
     law = build_law("heat_bath", target)
     assert isinstance(law, VonMisesLaw)
-    y = jax.random.normal(key, target.slice_shape or target.event_shape) + 1.0
+    y = jax.random.normal(key, shape_before_symmetry(target)) + 1.0
 
     def log_weight(key):
         angle, log_p = law.apply({}, key, y)

@@ -1,6 +1,5 @@
 """The command line: what it prints, how it ends, and what it writes."""
 
-import importlib.util
 import io
 import json
 import os
@@ -9,26 +8,28 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from sesamo_jax.config import complete
+from sesamo_jax.config import complete, resolve
 from sesamo_jax.config.presets import PRESETS
+from sesamo_jax.config.resolve import to_json
 from sesamo_jax.run import execute as runs
+from sesamo_jax.run.cli import main as cli
+from sesamo_jax.run.cli import run as command
 from sesamo_jax.targets import TARGETS
 
 SCRIPT = Path(__file__).parents[1] / "experiments" / "run.py"
 
 
-@pytest.fixture(scope="module")
-def script():
+@pytest.fixture
+def script(experiment):
     """Return the script as a module, so that most tests need no new interpreter."""
-    spec = importlib.util.spec_from_file_location("run_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return experiment("run")
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ WRONG = {
     ),
     "modulation of particles": (
         ["--target", "dw4", "--modulation", "learned"],
-        "modulation=learned has no effect with method=realnvp on 'dw4' as it is set "
+        "modulation=learned has no effect with method=flow on 'dw4' as it is set "
         "up: it is for method=sesamo; set that, or leave it out",
     ),
     "objective of chains": (
@@ -212,14 +213,12 @@ def test_wrong_usage_is_one_line_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def saved_run(script, folder, *arguments):
+def saved_run(folder, target, preset):
     """Make a folder that holds the completed configuration of a run, as runs do."""
-    options = script.parse(list(arguments))
-    run = script.resolve(options.target, options.preset, script.settings(options))
-    target = run.target.build(run.target_name)
-    run = replace(run, config=complete(run.config, target))
+    run = resolve(target, preset)
+    run = replace(run, config=complete(run.config, run.target.build(target)))
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(script.to_json(run)))
+    (folder / "config.json").write_text(json.dumps(to_json(run)))
 
 
 @pytest.mark.parametrize(
@@ -229,10 +228,10 @@ def saved_run(script, folder, *arguments):
         (["--resume", "--steps", "7"], "(training.steps was 20, now 7)"),
     ],
 )
-def test_a_folder_in_use_is_left_alone(arguments, words, main, script, tmp_path):
-    base = ["--target", "gmm", "--preset", "smoke"]
-    saved_run(script, tmp_path / "run", *base)
-    code, out, err = main(*base, "--output", "run", *arguments)
+def test_a_folder_in_use_is_left_alone(arguments, words, main, tmp_path):
+    saved_run(tmp_path / "run", "gmm", "smoke")
+    base = ("--target", "gmm", "--preset", "smoke", "--output", "run")
+    code, out, err = main(*base, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("run.py: output folder run ")
     assert words in err
@@ -254,13 +253,11 @@ def test_a_folder_of_other_files_is_refused(main, tmp_path):
     assert "holds files that are not a run's" in err
 
 
-def test_a_full_disk_ends_the_run_with_the_way_to_go_on(
-    main, script, monkeypatch, tmp_path
-):
+def test_a_full_disk_ends_the_run_with_the_way_to_go_on(main, monkeypatch):
     def execute(run, output, resume, devices):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(script, "execute", execute)
+    monkeypatch.setattr(command, "execute", execute)
     code, out, err = main("--target", "gmm", "--output", "run")
     assert (code, out) == (1, "")
     assert "No space left on device" in err
@@ -268,14 +265,14 @@ def test_a_full_disk_ends_the_run_with_the_way_to_go_on(
     assert err.count("\n") == 1
 
 
-def test_flags_and_settings_reach_the_run(main, script, monkeypatch):
+def test_flags_and_settings_reach_the_run(main, monkeypatch):
     seen = []
 
     def execute(run, output, resume, devices):
         seen.append((run, output, resume, devices))
         raise OSError("enough")
 
-    monkeypatch.setattr(script, "execute", execute)
+    monkeypatch.setattr(command, "execute", execute)
     main(
         *("--target", "hubbard", "--preset", "paper", "--method", "sesamo"),
         *("--modulation", "learned", "--density", "strict", "--gradient", "path"),
@@ -304,14 +301,14 @@ def test_flags_and_settings_reach_the_run(main, script, monkeypatch):
     assert (str(output), resume, devices) == ("runs/h", True, 2)
 
 
-def test_without_an_output_the_folder_is_dated_and_new(main, script, monkeypatch):
+def test_without_an_output_the_folder_is_dated_and_new(main, monkeypatch):
     seen = []
 
     def execute(run, output, resume, devices):
         seen.append(output)
         raise OSError("enough")
 
-    monkeypatch.setattr(script, "execute", execute)
+    monkeypatch.setattr(command, "execute", execute)
     main("--target", "gmm", "--method", "realnvp")
     assert re.fullmatch(r"runs/\d{8}-\d{6}-gmm-realnvp", str(seen[0]))
 
@@ -320,8 +317,8 @@ def test_a_name_that_the_terminal_has_no_letters_for_is_shown_all_the_same(
     script, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(script, "execute", lambda *arguments: {})
-    monkeypatch.setattr(script, "format_report", lambda metrics: "report")
+    monkeypatch.setattr(command, "execute", lambda *arguments: {})
+    monkeypatch.setattr(command, "format_report", lambda metrics: "report")
     monkeypatch.setattr(sys, "argv", ["run.py", "--target", "gmm", "--output", "läuft"])
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
@@ -340,6 +337,78 @@ def test_list_names_everything_that_can_be_chosen(main, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+# The console script
+
+COMMANDS = ("run", "list", "study", "sweep", "data")
+
+
+def console(capsys, *arguments):
+    """Return exit code, stdout and stderr of `sesamo-jax`."""
+    try:
+        cli.main(list(arguments))
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+def test_the_console_script_is_the_command_line():
+    text = (SCRIPT.parents[1] / "pyproject.toml").read_text()
+    module, name = tomllib.loads(text)["project"]["scripts"]["sesamo-jax"].split(":")
+    assert getattr(import_module(module), name) is cli.main
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_overview_names_all_commands(arguments, capsys):
+    code, out, err = console(capsys, *arguments)
+    assert (code, err) == (0, "")
+    shown = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
+    assert [word for word in shown if word in COMMANDS] == list(COMMANDS)
+    assert "sesamo-jax run --target hubbard" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_shows_how_it_is_called(name, capsys):
+    code, out, err = console(capsys, name, "--help")
+    assert (code, err) == (0, "")
+    examples = re.findall(rf"^  (sesamo-jax {name} .*)$", out, re.M)
+    assert len(examples) >= (0 if name == "list" else 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "sesamo-jax: argument COMMAND: invalid choice: 'train'"),
+        (["run", "--target", "gnm"], "sesamo-jax run: unknown target 'gnm'; nearest"),
+        (["run", "--sed", "3"], "unrecognized arguments: --sed 3"),
+        (["sweep", "--output", "scan"], "sesamo-jax sweep: --target is missing"),
+        (["data", "--target", "dw2"], "sesamo-jax data: --output is missing"),
+        (
+            ["data", "--target", "dw2", "--output", "d", "--samples", "30"],
+            "--samples 30 must be a multiple of --populations 20",
+        ),
+        (
+            ["data", "--target", "dw2", "--output", "d", "--set", "smc.particle=3"],
+            "unknown setting 'smc.particle'; nearest: smc.particles",
+        ),
+        (["study", "huband"], "sesamo-jax study: no study 'huband' in experiments/"),
+    ],
+)
+def test_wrong_usage_of_a_command_is_one_line(
+    arguments, words, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = console(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list_is_that_of_run(capsys, main):
+    assert console(capsys, "list") == main("--list")
+
+
 # In interpreters of their own
 
 SMALL = [
@@ -354,10 +423,10 @@ ENVIRONMENT = os.environ | {
 }
 
 
-def start(folder, *arguments):
-    """Start the script in a folder."""
+def start(folder, *arguments, program=(str(SCRIPT),)):
+    """Start the script, or another program, in a folder."""
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *arguments],
+        [sys.executable, *program, *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -369,7 +438,7 @@ def start(folder, *arguments):
 def finish(process):
     """Return exit code, stdout and stderr."""
     try:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate()
     finally:
         process.kill()
     return process.returncode, out, err
@@ -398,15 +467,19 @@ def test_wrong_usage_of_the_script_itself(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_package_is_a_program(tmp_path):
+    arguments = ("run", "--target", "phi")
+    code, out, err = finish(start(tmp_path, *arguments, program=("-m", "sesamo_jax")))
+    assert (code, out) == (2, "")
+    assert err.startswith("sesamo-jax run: unknown target 'phi'")
+
+
 def test_a_stopped_run_is_continued_by_resume(tmp_path):
     steps = 3000
     arguments = [*SMALL, "--steps", str(steps)]
     process = start(tmp_path, *arguments)
     lines = tmp_path / "run" / "history.csv"
-    deadline = time.monotonic() + 120
     while not lines.exists() and process.poll() is None:
-        if time.monotonic() > deadline:
-            process.kill()
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     code, out, err = finish(process)

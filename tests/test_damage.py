@@ -10,8 +10,12 @@ from small_runs import PLAIN, Crash, Reached, plain_run, reach
 
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import figures as plots
+from sesamo_jax.run import sweep
+from sesamo_jax.run.entry import Entry
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import REMEDIES
+from sesamo_jax.run.results import record
+from sesamo_jax.run.study import Study
 from sesamo_jax.storage.files import read_arrays
 
 RUN = [
@@ -171,42 +175,31 @@ def test_samples_that_are_missing_cost_figures_only(folders, main, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_scripts_that_read_results_name_what_is_damaged(
-    damage, folders, experiment, tmp_path
-):
+def test_what_reads_results_names_what_is_damaged(damage, folders, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(folders["whole"], path)
-    for name in ("metrics.json", "history.csv", "samples.npz"):
+    for name in ("metrics.json", "samples.npz"):
         DAMAGE[damage](path / name)
     with pytest.raises(ValueError, match=r"samples.npz .*: restore it from a copy"):
         read_arrays(path / "samples.npz")
     if damage not in ("object", "missing entry", "type"):
-        with pytest.raises(
-            ValueError, match=r"metrics.json .*: restore it from a copy"
-        ):
-            experiment("studies").read(path / "metrics.json")
-    with pytest.raises(ValueError, match=r"history.csv .*: restore it from a"):
-        experiment("drawing").histories(path)
+        with pytest.raises(ValueError, match=r"metrics.json .*: remove it and resume"):
+            record(path)
 
 
-def test_a_study_goes_past_a_damaged_run(
-    folders, experiment, tmp_path, monkeypatch, capsys
-):
-    studies = experiment("studies")
-    monkeypatch.setattr(studies, "ROOT", tmp_path)
-    runs = {}
-    for name in ("first", "second"):
-        shutil.copytree(folders["whole"], tmp_path / name)
-        runs[name] = studies.Entry("gmm", PLAIN, 2, 1, "smoke")
-    cut(tmp_path / "first" / "config.json")
-    assert studies.carry_out(runs) == 1
+def test_a_study_goes_past_a_damaged_run(folders, tmp_path, capsys):
+    entry = Entry("gmm", PLAIN, 2, 1, "smoke")
+    study = Study(tmp_path / "study", {"first": entry, "second": entry})
+    for name in study.runs:
+        shutil.copytree(folders["whole"], study.output(name))
+    cut(study.output("first") / "config.json")
+    assert study.carry_out(study.runs) == 1
     out = capsys.readouterr().out
     assert out.count("\n") == 1
-    assert str(tmp_path / "first" / "config.json") in out
+    assert str(study.output("first") / "config.json") in out
 
 
-def test_a_scan_names_its_damaged_point(folders, experiment, tmp_path):
-    sweep = experiment("sweep")
+def test_a_scan_names_its_damaged_point(folders, tmp_path):
     points = []
     for name in ("first", "second"):
         shutil.copytree(folders["whole"], tmp_path / name)

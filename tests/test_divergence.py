@@ -1,8 +1,6 @@
 """Divergences by automatic differentiation: exact ones, and the law of estimates."""
 
-import importlib
 from functools import cache, partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -125,14 +123,13 @@ def test_log_determinants_are_right_in_the_mean_over_probes(name, key, rng):
 
 
 def test_experiment_finds_exact_ways_exact_and_estimates_as_far_off_as_their_law(
-    monkeypatch, tmp_path, key
+    experiment, tmp_path, key
 ):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "experiments"))
-    experiment = importlib.import_module("particles_divergence")
-    row = experiment.measure(4, 40, 1, key)
+    divergence = experiment("particles.divergence")
+    row = divergence.measure(4, 40, 1, key)
     assert row["closed form"]["error"] < 1e-13
     assert row["brute force"]["error"] < 1e-13
-    assert all(row[name]["seconds"] > 0 for name in experiment.COLOURS)
+    assert all(row[name]["seconds"] > 0 for name in divergence.COLOURS)
     # The root mean square of 40 estimates has an error of 10 to 20 %.
     assert 1 / 2 < row["hutchinson"]["error"] / row["hutchinson_law"] < 2
-    experiment.figure([row]).savefig(tmp_path / "divergence.png")
+    divergence.figure([row]).savefig(tmp_path / "divergence.png")

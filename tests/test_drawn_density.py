@@ -107,7 +107,7 @@ def test_no_sample_is_less_dense_than_as_drawn(
     assert np.all(found >= own - rounding)
     # Nearly always that is the density at x of no known origin.
     anew = np.asarray(jax.jit(model.log_prob)(params, samples.x))
-    exact_inverse = model.adaptive_log_prob is None  # but for rounding
+    exact_inverse = model.integrated is None  # but for rounding
     bound = 1e3 * np.finfo(dtype).eps if exact_inverse else 1e-3
     assert np.median(np.abs(anew - found)) < bound
     if density == "orbit":

@@ -310,7 +310,7 @@ def test_a_continuous_flow_reports_its_small_error_of_integration(key):
     assert out["integration_error"] == draws.integration_error
     assert 1e-11 < out["integration_error"] < 1e-3
     samples = jax.jit(model.sample, static_argnums=2)(params, key, 300)
-    adaptive = jax.jit(model.adaptive_log_prob)(params, samples.y)
+    adaptive = jax.jit(model.integrated.adaptive_log_prob)(params, samples.y)
     error = np.asarray(samples.log_q - samples.log_p_u - adaptive)
     assert np.sqrt(np.mean(error**2)) > 10 * out["integration_error"]
 
@@ -327,5 +327,5 @@ def test_an_error_of_integration_beyond_the_bound_is_refused(key):
 def test_other_flows_have_no_error_of_integration(key):
     flow = CheckerboardConfig(couplings=1, channels=2)
     target, model, params, draw = lattice(flow, largest_error=1e-12)
-    assert model.accurate is None
+    assert model.integrated is None
     assert report(draw(params, key), target)["integration_error"] is None

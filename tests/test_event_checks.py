@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax.config import BaseConfig, Config, VMoNFConfig, build_model
+from sesamo_jax.config import BaseConfig, Config, VMoNFConfig, build_model, resolve
 from sesamo_jax.core import Target
 from sesamo_jax.flows import FLOWS, RealNVPConfig
 from sesamo_jax.symmetries import Cyclic
@@ -116,10 +116,13 @@ def test_events_of_another_shape_are_refused_by_every_function(build):
         functions["flow_log_prob"] = (partial(model.flow_log_prob, None), y_shape)
     if model.leaked is not None:
         functions["leaked"] = (model.leaked, y_shape)
-    if model.adaptive_log_prob is not None:
-        adaptive = partial(model.adaptive_log_prob, None)
+    if model.integrated is not None:
+        adaptive = partial(model.integrated.adaptive_log_prob, None)
         functions["adaptive_log_prob"] = (adaptive, y_shape)
-        functions["log_prob "] = (partial(model.accurate.log_prob, None), x_shape)
+        functions["log_prob "] = (
+            partial(model.integrated.accurate.log_prob, None),
+            x_shape,
+        )
     for name, (function, shape) in functions.items():
         longer = (*shape[:-1], shape[-1] + 1)
         for wrong in (shape, (5, *longer), (5, 4, *shape), (5,)):
@@ -136,9 +139,14 @@ def test_events_of_another_shape_are_refused_by_every_function(build):
 @pytest.mark.parametrize("n", [0, -1, 2.5, None, "3", True])
 def test_numbers_of_samples_that_are_none_are_refused(n):
     model, *_ = wedge()
-    for name in ("sample", "images", "prior"):
+    particles = build_model(build_target("dw2"), resolve("dw2").config)
+    for name, draw in {
+        "sample": model.sample,
+        "images": model.images,
+        "prior": particles.transport.prior,
+    }.items():
         with pytest.raises(ValueError, match=f"{name} draws n={n!r} events: n must"):
-            getattr(model, name)(None, jax.random.key(0), n)
+            draw(None, jax.random.key(0), n)
 
 
 def test_checks_leave_transformations_as_they_are():

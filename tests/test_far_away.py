@@ -123,4 +123,4 @@ def test_a_failed_adaptive_integration_is_not_a_number(name, flow, rng, monkeypa
     params = random_params(partial(model.init, jax.random.key(0)), rng)
     y = rng.normal(size=(2, *target.event_shape))
     monkeypatch.setattr(integrate, "MAX_ADAPTIVE_STEPS", 1)
-    assert np.all(np.isnan(jax.jit(model.adaptive_log_prob)(params, y)))
+    assert np.all(np.isnan(jax.jit(model.integrated.adaptive_log_prob)(params, y)))

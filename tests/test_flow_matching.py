@@ -12,8 +12,8 @@ from sesamo_jax import BaseConfig, Config, TrainingConfig, build_model, build_ta
 from sesamo_jax.config import complete
 from sesamo_jax.flows import BlackBoxConfig, EquivariantGraphConfig, KernelConfig
 from sesamo_jax.geometry.particles import coordinates, pair_distances, positions
+from sesamo_jax.objectives.flow_matching import aligned, squared_errors
 from sesamo_jax.training.fit import fit
-from sesamo_jax.training.flow_matching import aligned, squared_errors
 
 nearest = jax.jit(aligned)
 
@@ -109,14 +109,14 @@ def test_the_loss_is_zero_at_the_known_velocity_and_not_elsewhere(key, rng):
         return (r - start) * y / size
 
     def errors(velocity):
-        own = model._replace(velocity=velocity)
+        own = model._replace(transport=model.transport._replace(velocity=velocity))
         arguments = (target, config.training, params, key, jnp.asarray(data))
         return np.asarray(squared_errors(own, *arguments))
 
     # Near t = 1 the start cannot be told from y, and a few paths cross the origin.
     assert np.median(errors(known)) < 1e-20
     assert np.mean(errors(known) < 1e-12) > 0.9
-    standing = errors(model.velocity)  # as the flow begins
+    standing = errors(model.transport.velocity)  # as the flow begins
     assert standing.shape == (64,)
     assert np.mean(standing) > 0.1
     # Of z ~ N(0, 1.7) in the plane: E (|z| - r)^2 with E|z| = (pi 1.7 / 2)^(1/2).
@@ -141,9 +141,9 @@ def test_the_velocity_is_that_of_the_samples(flow, key, rng):
     model = build_model(target, config)
     params = random_params(lambda: model.init(key), rng, gain=0.6)
     samples = model.sample(params, key, 5)
-    y = model.prior(params, jax.random.split(key)[0], 5)
+    y = model.transport.prior(params, jax.random.split(key)[0], 5)
     assert np.max(np.abs(y - samples.y)) > 0.1
-    velocity = jax.jit(model.velocity)
+    velocity = jax.jit(model.transport.velocity)
     steps = 60
     for i in range(steps):  # the midpoint rule
         t = jnp.full(5, i / steps)
@@ -191,7 +191,7 @@ WRONG = {
     "method": (
         configuration(method="sesamo"),
         "dw4",
-        "trains a flow alone, which method 'sesamo' is not: use method 'realnvp'",
+        "trains a flow alone, which method 'sesamo' is not: use method 'flow'",
     ),
     "no particles": (
         configuration(),

@@ -23,29 +23,35 @@ MAY_IMPORT = {
     "symmetries": {"core"},
     "targets": {"core", "geometry", "symmetries"},
     "flows": {"core", "geometry"},
-    "modulation": {"core", "symmetries"},
+    "modulation": {"core", "geometry", "symmetries"},
     "bases": {"core", "geometry"},
     "estimators": {"core"},
-    "objectives": {"core", "numerics"},
-    "reference": {"core", "estimators", "parallel"},
-    "samplers": {"bases", "core", "flows", "modulation", "parallel", "symmetries"},
+    "objectives": {"bases", "core", "flows", "geometry", "numerics", "parallel"},
+    "samplers": {
+        *("bases", "core", "flows", "geometry", "modulation", "objectives"),
+        *("parallel", "symmetries"),
+    },
+    "reference": {"core", "estimators", "parallel", "samplers"},
     "config": {
-        *("bases", "core", "flows", "modulation", "parallel", "reference"),
+        *("bases", "core", "flows", "geometry", "modulation", "objectives"),
+        "reference",
         *("samplers", "targets"),
     },
     "storage": {"config", "core", "geometry"},
     "training": {
-        *("config", "core", "estimators", "geometry", "modulation", "numerics"),
-        *("objectives", "parallel", "samplers", "storage"),
+        *("config", "core", "estimators", "modulation", "numerics", "objectives"),
+        *("parallel", "samplers", "storage"),
     },
     "evaluation": {
         *("config", "core", "estimators", "modulation", "parallel", "samplers"),
         "storage",
     },
     "run": {
-        *("config", "core", "estimators", "evaluation", "geometry", "parallel"),
-        *("reference", "storage", "training"),
+        *("bases", "config", "core", "estimators", "evaluation", "flows"),
+        *("geometry", "modulation", "parallel", "reference", "samplers"),
+        *("storage", "targets", "training"),
     },
+    "__main__": {"run"},
     "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
 }
 # Libraries that only some of them may know.
@@ -58,6 +64,7 @@ ONLY_IN = {
     "diffrax": {"flows"},
     "matplotlib": {"run"},
     "tqdm": {"run"},
+    "submitit": {"run"},
     "scipy": {"targets", "run"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
@@ -69,19 +76,10 @@ def component(path):
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def nodes(tree):
-    """Yield all nodes but those of `if TYPE_CHECKING`, which names types alone."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from nodes(node)
-
-
 def imports(path):
     """Return the full names of the modules that a file imports, wherever in it."""
     found = set()
-    for node in nodes(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -271,8 +271,8 @@ def test_models_know_the_error_of_integration(rng):
         jax.jit(log_prob)(params, y)
         for log_prob in (
             model.flow_log_prob,
-            model.accurate.flow_log_prob,
-            model.adaptive_log_prob,
+            model.integrated.accurate.flow_log_prob,
+            model.integrated.adaptive_log_prob,
         )
     ]
     assert DEFAULT.finer() == replace(DEFAULT, steps=80)

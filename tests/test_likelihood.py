@@ -25,7 +25,7 @@ from sesamo_jax import (
 )
 from sesamo_jax.config import complete
 from sesamo_jax.flows import KernelConfig
-from sesamo_jax.training.likelihood import (
+from sesamo_jax.objectives.likelihood import (
     data_batch,
     likelihood_share,
     negative_log_likelihoods,

@@ -128,7 +128,7 @@ def test_float32_draws_are_float32_with_int32_elements(name, key):
     ("name", "target", "message"),
     [
         ("metropolis", TILTED, "'metropolis'; known: heat_bath, exact, learned"),
-        ("heat_bath", replace(TILTED, symmetry=None), "declares no symmetry.*realnvp"),
+        ("heat_bath", replace(TILTED, symmetry=None), "declares no symmetry.*flow"),
         ("exact", TILTED, "'exact' needs an invariant action.*'heat_bath'"),
         ("exact", HUBBARD, "'exact' needs an invariant action.*'hubbard'"),
         ("learned", replace(TILTED, symmetry=Cyclic(70_000)), "70000.*at most 65536"),

@@ -20,12 +20,12 @@ SMALL = KernelConfig(kernels=7, time_kernels=3, reach=8.0, width=2.0)
 
 @pytest.fixture(scope="module")
 def profile(experiment):
-    return experiment("particles_profile")
+    return experiment("particles.profile")
 
 
 @pytest.fixture(scope="module")
 def solvers(experiment):
-    return experiment("particles_solvers")
+    return experiment("particles.solvers")
 
 
 def kernel_params(flow, rng, dtype=jnp.float64):
@@ -35,7 +35,7 @@ def kernel_params(flow, rng, dtype=jnp.float64):
 
 
 def test_every_run_of_the_study_is_a_configuration(experiment):
-    runs = experiment("particles").RUNS
+    runs = experiment("particles.runs").RUNS
     assert len(runs) > 40
     for name, entry in runs.items():
         settings = {key: str(value) for key, value in entry.settings.items()}
@@ -131,7 +131,7 @@ def test_both_ways_have_the_gradient_of_fine_steps(solvers, rng):
 
 
 def test_data_around_one_minimum_rest_there(experiment, rng):
-    files, quench = experiment("particles_files"), experiment("quench")
+    files, quench = experiment("particles.files"), experiment("particles.quench")
     x = files.around_minimum(rng.normal(0, 2, (30, 4, 2)))
     assert x.shape == (10_000, 4, 2)
     np.testing.assert_allclose(x.mean(axis=1), 0, atol=1e-6)
@@ -143,7 +143,7 @@ def test_data_around_one_minimum_rest_there(experiment, rng):
 
 
 def test_checks_say_how_many_seeds_pass(experiment, monkeypatch):
-    acceptance = experiment("particles_acceptance")
+    acceptance = experiment("particles.acceptance")
     check = acceptance.Check("a", "1 +- 0.1", [1.05, 1.2], acceptance.within(0.1, 1.0))
     nothing = acceptance.Check("b", "<= 1", [], acceptance.at_most(1.0))
     fine = acceptance.Check("c", ">= 1", [1.0, 3.0], acceptance.at_least(1.0))
@@ -154,7 +154,7 @@ def test_checks_say_how_many_seeds_pass(experiment, monkeypatch):
 
 
 def test_tables_put_rounds_together(experiment, monkeypatch):
-    tables = experiment("particles_tables")
+    tables = experiment("particles.tables")
     energies = {"energies": [-25.79, -25.31]}
     state = {"source": "dw4_likelihood", "states": 2, **energies}
     rounds = [
@@ -166,7 +166,7 @@ def test_tables_put_rounds_together(experiment, monkeypatch):
         "dw4": rounds,
         "lj13": [cluster | {"lowest": -80.0}, cluster | {"lowest": -83.09}],
     }
-    monkeypatch.setattr(tables, "result_file", lambda _: found)
+    monkeypatch.setattr(tables, "measured", lambda _: found)
     plain, reweighted = tables.state_table().splitlines()[2:]
     assert plain == "| dw4_likelihood | 2, 2 | 0.50(14) | 0.50(14) |"
     assert reweighted == "| dw4_likelihood, reweighted | 2, 2 | 0.5 | 0.5 |"

@@ -21,7 +21,7 @@ def get(run, name):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("method", ["sesamo", "canonicalization", "realnvp", "vmonf"])
+@pytest.mark.parametrize("method", ["sesamo", "canonicalization", "flow", "vmonf"])
 def test_explicit_settings_win_over_every_preset(preset, name, method):
     wanted = {"training.steps": 11, "base.whiten": True, "training.learning_rate": 0.5}
     run = resolve(name, preset, {**wanted, "method": method})
@@ -84,7 +84,7 @@ def test_particles_take_the_equivariant_flow_and_no_modulation(name):
     run = resolve(name)
     run = replace(run, config=complete(run.config, run.target.build(name)))
     assert run.flow_name == "kernel"
-    assert run.config.method == "realnvp"
+    assert run.config.method == "flow"
     assert run.config.base.variance == 1.0  # the unit of the flow's lengths
     centres = "quadratic" if name == "lj13" else "even"
     assert get(run, "flow.centres") == centres

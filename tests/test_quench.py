@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from tolerances import SIGMAS
 
+from sesamo_jax.config import SMCConfig
 from sesamo_jax.geometry.particles import coordinates, positions
+from sesamo_jax.run.data import reference_sets
 from sesamo_jax.targets import build_target
 
 # Of four particles in double wells, pairs counted once: energies, and the share of each
@@ -15,7 +17,7 @@ SHORTEST = [2.699, 2.477, 2.412, 2.385, 3.053]
 
 @pytest.fixture(scope="module")
 def quench(experiment):
-    return experiment("quench")
+    return experiment("particles.quench")
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +82,11 @@ def test_shares_count_weights(quench, four):
     assert [plain.sum(), weighted.sum()] == pytest.approx([1, 1])
 
 
-def test_samples_of_the_target_have_the_known_shares(quench, experiment):
+def test_samples_of_the_target_have_the_known_shares(quench):
     """Against another sampler's, whose errors are as large."""
-    sets = experiment("particles_data").reference_sets("dw4", 1000, 10, seed=5)
-    x = np.concatenate([one.positions for one in sets.values()])[:400]
+    start = SMCConfig(variance=4.5)
+    sets = reference_sets(build_target("dw4"), start, 1000, 10, seed=5)
+    x = np.concatenate([one.samples for one in sets.values()])[:400]
     y = np.array([coordinates(one) for one in x])
     minima = quench.quench(build_target("dw4", dtype="float64"), y)
     known = np.array([0.483, 0.411, 0.060, 0.037, 0.009])

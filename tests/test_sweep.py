@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import submitit  # here: it keeps for good the streams that it finds when imported
 
+from sesamo_jax.run import sweep as engine
+from sesamo_jax.run.cli import sweep as command
+from sesamo_jax.run.cli.command import Parser
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "experiments" / "sweep.py"
 TINY = [
@@ -21,13 +25,13 @@ MODES = ["--grid", "target.modes=2,3"]
 @pytest.fixture
 def main(experiment, monkeypatch, tmp_path, capsys):
     """Return a function of arguments that returns exit code, stdout and stderr."""
-    sweep = experiment("sweep")
+    script = experiment("sweep")
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["sweep.py", *map(str, arguments)])
         try:
-            sweep.main()
+            script.main()
             code = 0
         except SystemExit as stop:
             code = stop.code
@@ -36,13 +40,12 @@ def main(experiment, monkeypatch, tmp_path, capsys):
     return call
 
 
-def test_values_with_commas_are_separated_by_semicolons(experiment):
-    grid = experiment("sweep").grid
-    assert grid(["target.kappa=0.2, 0.25", "target.shape=8,8;16,16"]) == {
+def test_values_with_commas_are_separated_by_semicolons():
+    assert command.grid(["target.kappa=0.2, 0.25", "target.shape=8,8;16,16"]) == {
         "target.kappa": ["0.2", "0.25"],
         "target.shape": ["8,8", "16,16"],
     }
-    assert grid(["target.shape=8,8;"]) == {"target.shape": ["8,8"]}
+    assert command.grid(["target.shape=8,8;"]) == {"target.shape": ["8,8"]}
 
 
 def test_points_are_all_combinations(main, tmp_path):
@@ -110,12 +113,12 @@ WRONG = {
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=WRONG)
 def test_wrong_usage_is_one_line_and_runs_nothing(
-    arguments, words, main, experiment, monkeypatch, tmp_path
+    arguments, words, main, monkeypatch, tmp_path
 ):
     def carry_out(*arguments):
         pytest.fail("the scan has begun")
 
-    monkeypatch.setattr(experiment("sweep"), "carry_out", carry_out)
+    monkeypatch.setattr(command, "carry_out_points", carry_out)
     monkeypatch.setenv("PATH", "")  # no scheduler
     code, out, err = main(*arguments)
     assert (code, out) == (2, "")
@@ -132,10 +135,11 @@ def test_missing_submitit_names_the_extra(main, monkeypatch):
     assert "needs submitit: pip install 'sesamo-jax[cluster]'" in err
 
 
-def test_a_preempted_point_is_queued_again(experiment, tmp_path):
-    sweep = experiment("sweep")
-    options = sweep.parse([*TINY, *MODES, "--output", str(tmp_path)])
-    point = sweep.points(options)[0]
+def test_a_preempted_point_is_queued_again(tmp_path):
+    parser = Parser()
+    command.add_arguments(parser)
+    options = parser.parse_args([*TINY, *MODES, "--output", str(tmp_path)])
+    point = command.points(options)[0]
     queued = point.checkpoint()
     assert isinstance(queued, submitit.helpers.DelayedSubmission)
     assert queued.function == point
@@ -170,7 +174,7 @@ def test_local_jobs_fill_the_table_and_a_second_call_only_reads_them(main, tmp_p
     assert "target.modes=2 holds a run of another configuration (seeds was 1" in err
 
 
-def test_points_that_fail_are_named_and_the_others_go_on(main, experiment, monkeypatch):
+def test_points_that_fail_are_named_and_the_others_go_on(main, monkeypatch):
     """Whatever they fail with."""
     errors = {2: ValueError("no memory"), 4: KeyError("step"), 5: MemoryError()}
     done = []
@@ -181,7 +185,7 @@ def test_points_that_fail_are_named_and_the_others_go_on(main, experiment, monke
         done.append(run.target.modes)
         folder.mkdir(parents=True)
 
-    monkeypatch.setattr(experiment("sweep"), "execute", execute)
+    monkeypatch.setattr(engine, "execute", execute)
     grid = ("--grid", "target.modes=2,3,4,5,6")
     code, out, err = main(*TINY, *grid, "--output", "scan", "--executor", "debug")
     assert code == 1
@@ -195,21 +199,21 @@ def test_points_that_fail_are_named_and_the_others_go_on(main, experiment, monke
     ]
 
 
-def test_a_signal_ends_the_scan(main, experiment, monkeypatch):
-    sweep, begun = experiment("sweep"), []
+def test_a_signal_ends_the_scan(main, monkeypatch):
+    begun = []
 
     def execute(run, folder, **options):
         begun.append(run.target.modes)
-        raise sweep.Stopped("stopped at step 1 of 2")
+        raise engine.Stopped("stopped at step 1 of 2")
 
-    monkeypatch.setattr(sweep, "execute", execute)
+    monkeypatch.setattr(engine, "execute", execute)
     code, _, err = main(*TINY, *MODES, "--output", "scan", "--executor", "debug")
     assert (code, begun) == (1, [2])
     assert err.startswith("target.modes=2: stopped at step 1 of 2\n")
 
 
-def test_the_reason_of_a_job_is_the_error_it_ended_with(experiment):
-    reason = experiment("sweep").reason
+def test_the_reason_of_a_job_is_the_error_it_ended_with():
+    reason = engine.reason
     trace = "Traceback\n  File x\nValueError: no memory"
     rule = "-" * 22
     job = f"Job (task=0) failed:\n{rule}\n{trace}\n\n{rule}\nSee:\n  - /a/0_log.out"

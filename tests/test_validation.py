@@ -70,7 +70,7 @@ def evaluation(**fields):
 
 
 WRONG = {
-    "method": (Config(method="flow"), "unknown method 'flow'; known: sesamo"),
+    "method": (Config(method="flows"), "unknown method 'flows'; known: sesamo"),
     "density": (Config(density="all"), "unknown density 'all'; known: orbit"),
     "base": (
         Config(base=BaseConfig(kind="uniform")),
@@ -310,7 +310,7 @@ def test_a_number_that_cannot_work_is_refused_by_name(field, value):
 @pytest.mark.parametrize("method", ["sesamo", "canonicalization"])
 def test_a_method_that_needs_a_symmetry_says_so(method):
     target = Target("plain", (2,), lambda x: jnp.sum(x**2))
-    with pytest.raises(ValueError, match="'plain' declares none: use method 'realnvp'"):
+    with pytest.raises(ValueError, match="'plain' declares none: use method 'flow'"):
         complete(Config(method=method), target)
     for without in ("realnvp", "vmonf"):
         assert complete(Config(method=without), target).base.variance == 1.0

@@ -21,7 +21,7 @@ from sesamo_jax.training.fit import fit
 
 def law_of(config, rng, sweeps=1, blocks=20):
     """Return the law of a model, with parameters near their start."""
-    moments = config.build().moments
+    moments = config.build().geometry
     law = WorldlineLaw(moments, config.time_slices, config.sites, sweeps, blocks)
     params = law.init(jax.random.key(0), jax.random.key(0), method="draw")
     noise = random_params(lambda: params, rng, 0.3)
@@ -225,7 +225,7 @@ def test_guesses_grow_with_the_exchanges_to_expect(name):
     assert complete(config, target).worldlines.guesses == number
     given = replace(config, worldlines=replace(config.worldlines, guesses=3))
     assert complete(given, target).worldlines.guesses == 3
-    assert build_model(target, config).accurate is None  # reports draw the same
+    assert build_model(target, config).integrated is None  # reports draw the same
 
 
 REFUSALS = {

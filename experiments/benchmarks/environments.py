@@ -5,7 +5,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from studies import ROOT
+from reading import ROOT
 
 
 def requirement(package: str) -> str:

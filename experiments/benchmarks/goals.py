@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from studies import markdown
-
 from benchmarks import ensembles
 from benchmarks.machine import spread
 from benchmarks.records import read_part
 from benchmarks.throughput import speedups
 from benchmarks.time_to_ess import ratios
+from sesamo_jax.run.pages import markdown
 
 
 class Goal(NamedTuple):

@@ -55,7 +55,8 @@ def flow(*, steps: int | None) -> dict[str, Any]:
     trained, target, config = sampler
     result = fit(*sampler, 1)
     params = jax.tree.map(lambda leaf: leaf[0], result.params)
-    model = trained.accurate or trained
+    integrated = trained.integrated
+    model = trained if integrated is None else integrated.accurate
 
     @jax.jit
     def batch(key: jax.Array) -> tuple[jax.Array, jax.Array]:

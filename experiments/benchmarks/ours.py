@@ -65,7 +65,8 @@ def build_judge(
     The density is that of the package's reports: exact where the preset's is.
     """
     trained, target, config = sampler
-    model = trained.accurate or trained
+    integrated = trained.integrated
+    model = trained if integrated is None else integrated.accurate
     density = str(config.density)
     size = min(samples, EVALUATED_AT_ONCE)
 

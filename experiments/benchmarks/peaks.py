@@ -1,4 +1,4 @@
-"""Which share of the machine's peak a training step reaches, and where the rest goes.
+"""Which share of the machine's peak a training step reaches.
 
 Both peaks, a large matrix product and a large triad a + s b, are measured in the same
 process and floating type. What a program computes and moves is what XLA counts.
@@ -17,7 +17,6 @@ import optax
 from benchmarks.ours import Sampler, build
 from benchmarks.serving import serve
 from benchmarks.workers import Worker
-from sesamo_jax.samplers.weighting import log_q
 from sesamo_jax.training.fit import init_states
 from sesamo_jax.training.loss import batch_loss, penalty_amplitude
 from sesamo_jax.training.optimizer import build_optimizer
@@ -37,7 +36,7 @@ SECONDS = 0.3  # of a turn, at least
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Return peaks and pieces of every kind of step.
+    """Return the peaks, and what every kind of step takes of them.
 
     Args:
         repeats: turns, of which the median counts; of the peaks the best.
@@ -58,13 +57,10 @@ def measure(repeats: int) -> dict[str, Any]:
 def profile(
     *, target: str, preset: str, settings: dict[str, Any], repeats: int
 ) -> dict[str, Any]:
-    """Return the peaks in a target's floating type, and all pieces of its step."""
+    """Return the peaks in a target's floating type, and the costs of its step."""
     sampler = build(target, preset, settings)
     dtype = sampler.target.dtype
-    pieces = {
-        name: cost(function, arguments, repeats)
-        for name, (function, arguments) in programs(sampler).items()
-    }
+    step = cost(*training_step(sampler), repeats)
     matrix = jnp.ones((MATRIX, MATRIX), dtype)
     vector = jnp.ones(VECTOR, dtype)
     product = min(turns(jax.jit(jnp.matmul), (matrix, matrix), repeats))
@@ -74,53 +70,28 @@ def profile(
         "dtype": jnp.dtype(dtype).name,
         "peak_flops": 2 * MATRIX**3 / product,
         "peak_bytes": 3 * vector.nbytes / triad,
-        "pieces": pieces,
+        "step": step,
     }
 
 
-def programs(sampler: Sampler) -> dict[str, tuple[Callable, tuple]]:
-    """Return the pieces of a step by name, each with its arguments.
-
-    They contain each other: the loss draws samples and takes their action, under heat
-    bath that of all images, and of flows that carry no score the path gradient takes
-    the density again; the step takes the loss with its gradient.
-    """
+def training_step(sampler: Sampler) -> tuple[Callable, tuple]:
+    """Return a step of training, loss and gradient and optimiser, and its arguments."""
     model, target, config = sampler
-    training = config.training
     states = init_states(model, config, [0])
     params = jax.tree.map(lambda leaf: leaf[0], states.params)
     opt_state = jax.tree.map(lambda leaf: leaf[0], states.opt_state)
-    key = jax.random.key(0)
-    optimizer = build_optimizer(training)
+    optimizer = build_optimizer(config.training)
     loss = functools.partial(batch_loss, *sampler)
     gradient = jax.value_and_grad(loss, has_aux=True)
     amplitude = penalty_amplitude(config, jnp.int32(0))
 
-    def sample(params: Any, key: Any) -> Any:
-        return model.sample(params, key, training.batch_size)
-
-    def update(grads: Any, opt_state: Any, params: Any) -> Any:
+    def step(params: Any, opt_state: Any, key: Any) -> Any:
+        _, grads = gradient(params, key, amplitude)
         value = jnp.ones((), target.dtype)
         updates, after = optimizer.update(grads, opt_state, params, value=value)
         return optax.apply_updates(params, updates), after
 
-    def step(params: Any, opt_state: Any, key: Any) -> Any:
-        _, grads = gradient(params, key, amplitude)
-        return update(grads, opt_state, params)
-
-    drawn = jax.jit(sample)(params, key)
-    return {
-        "samples": (sample, (params, key)),
-        "action": (jax.vmap(target.action), (drawn.x,)),
-        "density again": (
-            lambda params, drawn: log_q(model, params, drawn, str(training.density)),
-            (params, drawn),
-        ),
-        "loss": (loss, (params, key, amplitude)),
-        "loss and gradient": (gradient, (params, key, amplitude)),
-        "optimiser": (update, (params, opt_state, params)),
-        "step": (step, (params, opt_state, key)),
-    }
+    return step, (params, opt_state, jax.random.key(0))
 
 
 def cost(function: Callable, arguments: tuple, repeats: int) -> dict[str, float]:

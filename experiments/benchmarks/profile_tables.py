@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from studies import markdown
-
 from benchmarks.growth import SERIES, exponent
 from benchmarks.machine import Spread, short, spread
+from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.text import value_error
 
 # Samples are asked for after so many seconds, set-up and training included.
@@ -22,7 +21,7 @@ def peaks(part: dict[str, Any]) -> str:
     """Return the share of both peaks that a step reaches."""
     rows = []
     for name, found in part["steps"].items():
-        step = found["pieces"]["step"]
+        step = found["step"]
         flops, moved = (step[unit] / step["seconds"] for unit in ("flops", "bytes"))
         rows.append(
             [
@@ -38,27 +37,6 @@ def peaks(part: dict[str, Any]) -> str:
         )
     head = ["step", "type", "batch", "ms", "Gflop/s", "share", "GB/s", "share"]
     return markdown(head, rows)
-
-
-def pieces(part: dict[str, Any]) -> str:
-    """Return the milliseconds of the pieces of a step, each compiled apart."""
-    names = list(next(iter(part["steps"].values()))["pieces"])
-    rows = [
-        [name, *(short(1e3 * found["pieces"][piece]["seconds"]) for piece in names)]
-        for name, found in part["steps"].items()
-    ]
-    return markdown(["step", *(f"{piece}, ms" for piece in names)], rows)
-
-
-def compilation(part: dict[str, Any]) -> str:
-    """Return seconds of compilation by depth and by seeds."""
-    rows = []
-    for name in ("couplings", "seeds"):
-        cells = [
-            f"{entry[name]}: {spread(entry['seconds']).text()}" for entry in part[name]
-        ]
-        rows.append([name, "; ".join(cells)])
-    return markdown(["number of", "seconds of compilation"], rows)
 
 
 def growth(part: dict[str, Any]) -> str:

@@ -17,10 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from studies import ROOT
+from reading import ROOT
 
 from benchmarks import (
-    compile_time,
     ensembles,
     growth,
     lattice_samplers,
@@ -91,7 +90,6 @@ def parts(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]
         "ensemble": ensembles.measure,
         "sampling": partial(with_peer, throughput.measure_sampling),
         "peak": partial(peaks.measure, repeats),
-        "compile": partial(compile_time.measure, repeats),
         "growth": partial(growth.measure, repeats),
         "lattice": beside_bijx,
         **{name: trainings[name] for name in trainings if name not in first},

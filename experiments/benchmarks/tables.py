@@ -11,9 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import studies
-from drawing import save_all
-from studies import ROOT, markdown
+from reading import ROOT
 
 from benchmarks import ensembles, figures, goals, profile_tables
 from benchmarks.machine import Spread, spread
@@ -21,6 +19,8 @@ from benchmarks.records import measured_parts, read_part
 from benchmarks.tasks import TASKS
 from benchmarks.throughput import speedups
 from benchmarks.time_to_ess import first_reaching, ratios
+from sesamo_jax.run.pages import markdown, rewrite
+from sesamo_jax.run.study import save_figures
 from sesamo_jax.run.text import value_error
 
 PAGES = (ROOT / "docs" / "benchmarks.md",)
@@ -214,8 +214,6 @@ TABLES = {
     "sampling": sampling,
     "ensemble": ensemble,
     "peaks": lambda: when_measured("peak", profile_tables.peaks),
-    "pieces": lambda: when_measured("peak", profile_tables.pieces),
-    "compilation": lambda: when_measured("compile", profile_tables.compilation),
     "growth": lambda: when_measured("growth", profile_tables.growth),
     "lattice": lambda: when_measured("lattice", profile_tables.lattice),
     "machines": machines,
@@ -226,8 +224,8 @@ def main() -> None:
     """Write figures and tables."""
     measured = trainings()
     if measured:
-        save_all({"ess_time.png": lambda: figures.ess_time(measured)}, FIGURES)
-    studies.rewrite(PAGES, TABLES)
+        save_figures({"ess_time.png": lambda: figures.ess_time(measured)}, FIGURES)
+    rewrite(PAGES, TABLES)
 
 
 if __name__ == "__main__":

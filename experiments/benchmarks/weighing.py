@@ -1,17 +1,17 @@
 """What log weights say, by the same code for every contender.
 
-The package's estimators need no JAX, but importing them from the package would: they
-are loaded from their file, so that this also works where only a peer is installed.
+The package's estimators need no JAX, but importing the package would: where only a peer
+is installed, a bare package of its name stands in for it.
 """
 
-import importlib.util
-from functools import cache
+import importlib
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-SOURCE = Path(__file__).parents[2] / "sesamo_jax" / "estimators.py"
+PACKAGE = "sesamo_jax"
 
 
 def weigh(log_w: np.ndarray) -> dict[str, float | None]:
@@ -42,12 +42,10 @@ def effective_samples(values: np.ndarray, log_w: np.ndarray) -> float:
     return float(variance / error**2)
 
 
-@cache
 def load_estimators() -> ModuleType:
-    """Return `sesamo_jax.estimators` without its package."""
-    spec = importlib.util.spec_from_file_location("estimators", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return the package's estimators, without the package unless it is there."""
+    if PACKAGE not in sys.modules:
+        bare = ModuleType(PACKAGE)
+        bare.__path__ = [str(Path(__file__).parents[2] / PACKAGE)]
+        sys.modules[PACKAGE] = bare
+    return importlib.import_module(f"{PACKAGE}.estimators.weighted")

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from studies import ROOT
+from reading import ROOT
 
 
 class Worker:

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 
-from sesamo_jax.core import Array
+from sesamo_jax.core import Array, Target
 
 
 class Gaussian(nn.Module):
@@ -37,3 +37,12 @@ class Gaussian(nn.Module):
     def log_prob(self, z: Array) -> Array:
         """Return log q_0(z), normalised."""
         return jnp.sum(norm.logpdf(z, self.mean, self.variance**0.5))
+
+
+def build_gaussian(
+    target: Target, mean: float | None, variance: float | None
+) -> Gaussian:
+    """Return the base of the target's shape; mean and variance have been chosen."""
+    assert mean is not None
+    assert variance is not None
+    return Gaussian(target.event_shape, mean, variance, target.dtype)

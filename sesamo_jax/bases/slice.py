@@ -16,7 +16,7 @@ from jax.scipy.special import i0e
 from jax.scipy.stats import norm
 
 from sesamo_jax.bases.spectral import nested
-from sesamo_jax.bases.variational import nearest_gaussian
+from sesamo_jax.bases.variational import PER_MOMENTUM, nearest_gaussian
 from sesamo_jax.core import Array, Target
 from sesamo_jax.geometry.lattice import displacement_classes
 
@@ -44,7 +44,7 @@ class SliceGaussian(nn.Module):
         start = np.log(np.asarray(self.spectra).reshape(2, -1)[:, first])
         self.mu = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
         self.log_variance = self.param(
-            "log_variance", lambda _: jnp.asarray(start, self.dtype)
+            PER_MOMENTUM, lambda _: jnp.asarray(start, self.dtype)
         )
 
     @property
@@ -112,13 +112,16 @@ def rice_log_prob(m: Array, centre: Array, log_sigma: Array) -> Array:
     return jnp.log(r) - (r - c) ** 2 / 2 + jnp.log(i0e(r * c)) - log_sigma
 
 
-def nearest_slice_gaussian(target: Target, mean: float | None) -> SliceGaussian:
+def nearest_slice_gaussian(
+    target: Target, mean: float | None, variance: float | None = None
+) -> SliceGaussian:
     """Return a slice base that starts as the nearest Gaussian to a complex field.
 
     Args:
         target: with an action of fields (*lattice, 2) that is invariant under the
             symmetries of the lattice.
         mean: starting value of mu / sqrt(N); None to look for it.
+        variance: of no use, the nearest spectra are taken.
     """
     shape = target.event_shape
     mean, spectra = nearest_gaussian(

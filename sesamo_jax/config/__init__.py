@@ -6,7 +6,7 @@ what depends on the target and checks that everything fits, `build_model` builds
 sampler.
 """
 
-from sesamo_jax.bases.settings import BaseConfig
+from sesamo_jax.bases import BaseConfig
 from sesamo_jax.config.build import build_model
 from sesamo_jax.config.complete import complete
 from sesamo_jax.config.resolve import resolve

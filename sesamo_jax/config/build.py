@@ -1,13 +1,9 @@
 """The sampler that a configuration describes."""
 
 from sesamo_jax.config.complete import complete
-from sesamo_jax.config.schema import Config
+from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Model, Target
-from sesamo_jax.parallel.memory import check_parameters
 from sesamo_jax.samplers.events import with_checks
-from sesamo_jax.samplers.mixture import build_mixture
-from sesamo_jax.samplers.modulated_flow import build_flow_model
-from sesamo_jax.samplers.worldlines import build_worldlines
 
 
 def build_model(target: Target, config: Config) -> Model:
@@ -15,15 +11,17 @@ def build_model(target: Target, config: Config) -> Model:
 
     Args:
         target: what to sample.
-        config: method, modulation, flow and base; see `config`.
+        config: method, modulation, flow and base; see `schema`.
 
     Raises:
         ValueError: where the configuration does not fit the target, or training its
             parameters the memory.
     """
     config = complete(config, target)
-    builders = {"worldlines": build_worldlines, "vmonf": build_mixture}
-    model = builders.get(config.method, build_flow_model)(target, config)
-    if config.method != "worldlines":  # of few parameters
-        check_parameters(model.init)
-    return with_checks(model, target)
+    method = METHODS[config.method]
+    if not method.is_trained:
+        raise ValueError(
+            f"method {config.method!r} samples without a model: run it by "
+            f"sesamo_jax.reference.{config.method}"
+        )
+    return with_checks(method.build(target, config), target)

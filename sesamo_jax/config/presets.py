@@ -16,11 +16,11 @@ LATTICE = {"training.batch_size": 256, "training.steps": 1000}
 WIDE_BASES: Preset = [
     ({"target": target, "method": method}, {"base.variance": 20.0})
     for target in ("gmm", "gmm_broken")
-    for method in ("realnvp", "vmonf")
+    for method in ("flow", "vmonf")
 ]
 # The flow has all symmetries: no modulation, and no cell that it could stay in.
 PARTICLES = {
-    "method": "realnvp",
+    "method": "flow",
     "flow.name": "kernel",
     "training.density": "orbit",
     "training.batch_size": 256,
@@ -92,7 +92,7 @@ DEFAULT: Preset = [
             "evaluation.batch_size": 200,
         },
     ),
-    # The folded base's sharp edge takes longer to push out of the way.
+    # The canonicalized base's sharp edge takes longer to push out of the way.
     ({"method": "canonicalization"}, {"training.steps": 5000}),
     # On lattices too a mixture is one of the paper's flows.
     *[
@@ -170,7 +170,7 @@ PAPER: Preset = [
     *[
         ({"target": target, "method": method}, {"target.space": "full"})
         for target in ("phi4_complex", "phi4_complex_broken")
-        for method in ("realnvp", "vmonf")
+        for method in ("flow", "vmonf")
     ],
 ]
 

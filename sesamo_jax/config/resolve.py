@@ -1,6 +1,7 @@
 """From names, presets and `--set a.b=value` to a `Run`, and to JSON and back."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -12,17 +13,19 @@ from typing import Any, get_args, get_origin
 from sesamo_jax.config.checks.effects import check_effects
 from sesamo_jax.config.complete import check_values
 from sesamo_jax.config.presets import PRESETS, overrides
-from sesamo_jax.config.schema import METHODS, Config, Run
+from sesamo_jax.config.schema import (
+    FORMER_NAMES,
+    METHODS,
+    SCALARS,
+    SECTIONS,
+    Config,
+    Run,
+)
 from sesamo_jax.config.seeds import check_seeds
 from sesamo_jax.core.bounds import check_fields, field_types
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.targets import TARGETS
 
-SCALARS = ("method", "modulation", "density")
-SECTIONS = (
-    *("flow", "base", "worldlines", "vmonf", "penalty", "training", "evaluation"),
-    *("hmc", "smc"),
-)
 WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
@@ -68,6 +71,7 @@ def _assemble(
     if not isinstance(chosen, range):
         raise ValueError(f"seeds={seeds!r} must be an integer")
     method = settings.get("method", Config.method)
+    method = FORMER_NAMES.get(method, method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     preset_values = overrides(preset, target, method, settings)
@@ -94,16 +98,37 @@ def _assemble(
 
 def unknown(kind: str, name: Any, known: Any) -> str:
     """Return the message for an unknown name, with the nearest known one."""
-    close = get_close_matches(str(name), list(known), n=1)
-    nearest = f"; nearest: {close[0]}" if close else ""
-    return f"unknown {kind} {name!r}{nearest}; known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}{_nearest(name, known)}; known: {', '.join(known)}"
+
+
+def _nearest(name: Any, known: Any, cutoff: float = 0.6) -> str:
+    close = get_close_matches(str(name), list(known), n=1, cutoff=cutoff)
+    return f"; nearest: {close[0]}" if close else ""
+
+
+def _unknown_setting(name: str, known: list[str]) -> str:
+    """Return the message for an unknown setting, with the nearest and its section's.
+
+    A field of that very name in another section is nearer than any that is spelt alike.
+    """
+    section, _, field = name.rpartition(".")
+    same = [other for other in known if other.rpartition(".")[2] == field]
+    nearest = _nearest(name, same, 0.0) if same else _nearest(name, known)
+    begin = f"{section}."
+    fields = [other[len(begin) :] for other in known if other.startswith(begin)]
+    has = f"section {section} has"
+    if not fields:
+        has, fields = "known", [re.sub(r"\..*", ".*", other) for other in known]
+    return (
+        f"unknown setting {name!r}{nearest}; {has}: {', '.join(dict.fromkeys(fields))}"
+    )
 
 
 def _assign(tree: dict[str, Any], name: str, value: Any) -> None:
     section, _, field = name.partition(".")
     known = _field_types(tree)
     if name not in known:
-        raise ValueError(unknown("setting", name, known))
+        raise ValueError(_unknown_setting(name, [*known, "flow.name"]))
     converted = _convert(name, value, known[name])
     tree[section] = replace(tree[section], **{field: converted}) if field else converted
 
@@ -206,6 +231,9 @@ def from_json(tree: Mapping[str, Any]) -> Run:
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """Return the first setting in which two `to_json` dictionaries differ, in words."""
     flat_old, flat_new = _flatten(old), _flatten(new)
+    for flat in (flat_old, flat_new):
+        if flat.get("method") in FORMER_NAMES:
+            flat["method"] = FORMER_NAMES[flat["method"]]
     for name in flat_old | flat_new:
         if flat_old.get(name) != flat_new.get(name):
             return f"{name} was {flat_old.get(name)!r}, now {flat_new.get(name)!r}"
@@ -222,6 +250,10 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
         for name, value in _flatten(tree).items()
         if value is not None and not name.startswith("evaluation.")
     }
+    # Checkpoints bear the digests that they were written with.
+    former = {new: old for old, new in FORMER_NAMES.items()}
+    if flat.get("method") in former:
+        flat["method"] = former[flat["method"]]
     return sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
 
 

@@ -5,9 +5,9 @@ and which seeds. A None stands for "what suits the target" until it is filled by
 `validation.complete`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from sesamo_jax.bases.settings import BaseConfig
+from sesamo_jax.bases import BaseConfig
 from sesamo_jax.core.bounds import (
     bounded,
     choice,
@@ -15,30 +15,33 @@ from sesamo_jax.core.bounds import (
     positive,
     size,
 )
+from sesamo_jax.core.method import Method
 from sesamo_jax.flows import FlowConfig, RealNVPConfig
 from sesamo_jax.modulation import LAWS
+from sesamo_jax.objectives import OBJECTIVES
+from sesamo_jax.reference.methods import HMC, SMC
 from sesamo_jax.reference.settings import HMCConfig, SMCConfig
-from sesamo_jax.samplers.mixture import VMoNFConfig
+from sesamo_jax.samplers.canonicalized_flow import CANONICALIZATION
+from sesamo_jax.samplers.flow import FLOW
+from sesamo_jax.samplers.mixture import VMONF, VMoNFConfig
+from sesamo_jax.samplers.sesamo import SESAMO
 from sesamo_jax.samplers.weighting import DENSITIES
+from sesamo_jax.samplers.worldlines.method import WORLDLINES
 from sesamo_jax.samplers.worldlines.settings import WorldlinesConfig
 from sesamo_jax.targets import TargetConfig
 
-# Methods without a model: they need no training and know no density.
-REFERENCES = ("hmc", "smc")
-METHODS = (
-    *("sesamo", "canonicalization", "realnvp", "vmonf", "worldlines"),
-    *REFERENCES,
-)
-OBJECTIVES = (
-    "reverse_kl",
-    "self_reparam",
-    "reinforce",
-    "rao_blackwell",
-    "forward_kl",
-    "maximum_likelihood",
-    "flow_matching",
-)
-ON_DATA = ("maximum_likelihood", "flow_matching")
+# A new method: one file that ends in its `Method`, and here its row, and its section if
+# it has one.
+METHODS: dict[str, Method] = {
+    "sesamo": SESAMO,
+    "canonicalization": CANONICALIZATION,
+    "flow": FLOW,
+    "vmonf": VMONF,
+    "worldlines": WORLDLINES,
+    "hmc": HMC,
+    "smc": SMC,
+}
+FORMER_NAMES = {"realnvp": "flow"}  # of methods, still understood
 GRADIENTS = ("path", "total")
 SCHEDULES = ("cosine", "plateau")
 TRAINING_DENSITIES = ("cell", "orbit", "augmented", "marginal")
@@ -177,6 +180,14 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     hmc: HMCConfig = field(default_factory=HMCConfig)
     smc: SMCConfig = field(default_factory=SMCConfig)
+
+    def __post_init__(self) -> None:
+        known = FORMER_NAMES.get(self.method, self.method)
+        object.__setattr__(self, "method", known)
+
+
+SCALARS = ("method", "modulation", "density")
+SECTIONS = tuple(item.name for item in fields(Config) if item.name not in SCALARS)
 
 
 @dataclass(frozen=True)

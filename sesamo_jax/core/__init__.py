@@ -4,7 +4,7 @@ Functions in these records act on one event (one configuration). Batches are mad
 once, at the boundary, by the functions of `Model`.
 """
 
-from sesamo_jax.core.model import Bijection, Model, Samples
+from sesamo_jax.core.model import Bijection, Integrated, Model, Samples, Transport
 from sesamo_jax.core.symmetry import Factor, FiniteSymmetry, Symmetry, as_finite
 from sesamo_jax.core.target import (
     DTYPES,
@@ -12,7 +12,6 @@ from sesamo_jax.core.target import (
     MAX_LISTED_SECTORS,
     Derived,
     Exact,
-    LocalMoments,
     Target,
     require_precision,
 )
@@ -28,13 +27,14 @@ __all__ = [
     "Exact",
     "Factor",
     "FiniteSymmetry",
+    "Integrated",
     "Key",
-    "LocalMoments",
     "Model",
     "Params",
     "Samples",
     "Symmetry",
     "Target",
+    "Transport",
     "as_finite",
     "require_precision",
 ]

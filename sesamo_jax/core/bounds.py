@@ -74,7 +74,7 @@ def fraction(default: float) -> Any:
 
 def choice(default: str | None, known: Collection[str]) -> Any:
     """Return the field of a name, one of those known."""
-    return field(default=default, metadata={"known": tuple(known)})
+    return field(default=default, metadata={"known": known})
 
 
 def check_fields(section: Any, name: str = "") -> None:

@@ -43,6 +43,30 @@ class Samples(NamedTuple):
     log_p_u: Array
 
 
+class Integrated(NamedTuple):
+    """A flow in the steps of reports, and in those that their error is measured by.
+
+    Attributes:
+        accurate: the `Model` for reports.
+        adaptive_log_prob: its `flow_log_prob` by an adaptive integrator.
+    """
+
+    accurate: "Model"
+    adaptive_log_prob: Callable[..., Array]
+
+
+class Transport(NamedTuple):
+    """The way of a flow of particles from its base.
+
+    Attributes:
+        prior: `(params, key, n) -> (n, *event_shape)`, samples of the base.
+        velocity: `(params, t, y) -> (n, *event_shape)`, the rate y' at times t, (n,).
+    """
+
+    prior: Callable[[Params, Key, int], Array]
+    velocity: Callable[[Params, Array, Array], Array]
+
+
 class Model(NamedTuple):
     """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
 
@@ -60,26 +84,21 @@ class Model(NamedTuple):
             a mixture, of length K. None for a continuous group.
         flow_log_prob: `(params, y, drawn=False) -> (n,)`, log q~(y), the flow before
             modulation; `drawn` where y is known to be of its samples, which rounding
-            may have put outside of a folded base. None without one flow.
+            may have put outside of a canonicalized base. None without one flow.
         log_prob: `(params, x, drawn=None) -> (n,)`, the exact normalised log density at
             any x; where x are those of samples, `drawn`, their own way counts as drawn.
             -inf where x is so far away that arithmetic overflows; NaN only where an
             adaptive integration has failed. None where it is not known.
         margins: `y -> (n, borders)`, < 0 inside the cell, for the penalty.
         leaked: `y -> (n,)`, whether y lies outside the cell; None without a cell.
-        accurate: the same model for reports, where this one integrates its flow in the
-            coarse steps of training; None for itself.
-        adaptive_log_prob: `flow_log_prob` by an adaptive integrator, to measure the
-            error of `accurate`; None where nothing is integrated.
+        integrated: of a flow that is integrated in the coarse steps of training, the
+            same in finer ones; None for others.
         unmodulated: the flow alone, where the law makes exp(-f(x)) / p_S(u | y) the
-            same for every u, so that training needs none; see `heat_bath.fold`.
+            same for every u, so that training needs none; see `fold` of the heat bath.
         path_gradient: the same model, where log q of its samples is differentiated at
             fixed flow parameters, through y alone; None where that takes a second pass
             of the flow, by `flow_log_prob`.
-        prior: `(params, key, n) -> (n, *event_shape)`, samples of the base, not
-            folded; None without one flow.
-        velocity: `(params, t, y) -> (n, *event_shape)`, the rate y' of the flow of
-            particles at times t, (n,); None for other flows.
+        transport: of a flow of particles, the way from its base; None for others.
     """
 
     init: Callable[[Key], Params]
@@ -89,9 +108,7 @@ class Model(NamedTuple):
     log_prob: Callable[..., Array] | None
     margins: Callable[[Array], Array]
     leaked: Callable[[Array], Array] | None = None
-    accurate: "Model | None" = None
-    adaptive_log_prob: Callable[..., Array] | None = None
+    integrated: Integrated | None = None
     unmodulated: "Model | None" = None
     path_gradient: "Model | None" = None
-    prior: Callable[[Params, Key, int], Array] | None = None
-    velocity: Callable[[Params, Array, Array], Array] | None = None
+    transport: Transport | None = None

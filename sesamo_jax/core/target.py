@@ -46,20 +46,6 @@ class Exact(NamedTuple):
         )
 
 
-class LocalMoments(NamedTuple):
-    """A Hubbard model in the spin basis, as its local moments see it.
-
-    Attributes:
-        edges: pairs of neighbouring sites.
-        u: U beta.
-        kappa: kappa beta.
-    """
-
-    edges: tuple[tuple[int, int], ...]
-    u: float
-    kappa: float
-
-
 class Derived(NamedTuple):
     """A function of mean observables, such as a susceptibility.
 
@@ -89,11 +75,8 @@ class Target:
         derived: functions of the means of scalar observables, by name.
         exact: reference values; those that are not finite are taken as unknown.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
-        moments: of a Hubbard model, for the method `worldlines`; x is (N_t, N_x).
-        slice_shape: shape of the y that the symmetry acts on, where it is not that of
-            x; then p is a density on the image of (u, y), not on all of x.
-        position_shape: (N, D) of the particles whose `particles.coordinates` x are;
-            None for other systems.
+        geometry: what methods and objectives of one kind of system know of it, a
+            record of `geometry`: `Particles`, `LocalMoments` or `Slice`.
 
     Raises:
         ValueError: for an empty event shape, float64 while JAX truncates it, or a
@@ -111,9 +94,7 @@ class Target:
     derived: Mapping[str, Derived] = field(default_factory=dict)
     exact: Exact = Exact()
     sample: Callable[[Key, int], Array] | None = None
-    moments: LocalMoments | None = None
-    slice_shape: tuple[int, ...] | None = None
-    position_shape: tuple[int, int] | None = None
+    geometry: Any = None
 
     def __post_init__(self) -> None:
         if not self.event_shape or min(self.event_shape) < 1:

@@ -69,7 +69,8 @@ def build_draw(
     config = complete(config, target)
     if data is None:
         data = read_data("evaluation", config, target)
-    training_model, model = model, model.accurate or model
+    integrated = model.integrated
+    model = model if integrated is None else integrated.accurate
     n = config.evaluation.samples
     batch = min(config.evaluation.batch_size, n)
     symmetry, exact, density = target.symmetry, target.exact, str(config.density)
@@ -102,8 +103,8 @@ def build_draw(
     @jax.jit
     def integration_error(params: Params, key: Key) -> Array:
         samples = model.sample(params, key, min(n, ERROR_SAMPLES))
-        assert training_model.adaptive_log_prob is not None
-        adaptive = training_model.adaptive_log_prob(params, samples.y, drawn=True)
+        assert integrated is not None
+        adaptive = integrated.adaptive_log_prob(params, samples.y, drawn=True)
         error = samples.log_q - samples.log_p_u - adaptive
         return jnp.sqrt(jnp.mean(error**2))
 
@@ -146,7 +147,7 @@ def build_draw(
             compiled = evaluate_batch.lower(params, own).compile()
             check_memory(compiled, "the report", "lower evaluation.batch_size")
         error = None
-        if training_model.adaptive_log_prob is not None:
+        if integrated is not None:
             error = float(integration_error(params, own))
             _check_integration(error, config.evaluation)
         out = gather([jax.device_get(compiled(params, k)) for k in keys(own)])

@@ -26,6 +26,7 @@ __all__ = [
     "KernelConfig",
     "RealNVP",
     "RealNVPConfig",
+    "SliceConfig",
     "SliceContinuousConfig",
     "SliceCouplingConfig",
     "SliceCouplings",
@@ -54,6 +55,16 @@ class IntegratedConfig(FlowConfig, Protocol):
 
     def finer(self) -> "IntegratedConfig":
         """Return the same flow in smaller steps, for reports."""
+        ...
+
+
+@runtime_checkable
+class SliceConfig(FlowConfig, Protocol):
+    """Sizes of a flow that takes the U(1) slice to itself."""
+
+    @property
+    def keeps_slice(self) -> bool:
+        """Whether it does; True."""
         ...
 
 

@@ -7,6 +7,8 @@ volume, and rotations of space act on y as they do on x. Permutations of the par
 act on y as orthogonal matrices.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,18 @@ from sesamo_jax.core import Array, Key
 # Below it a distance counts as this one, with gradient 0: where particles coincide the
 # direction of the gradient is undefined.
 SMALLEST_DISTANCE = 1e-12
+
+
+class Particles(NamedTuple):
+    """A system of identical particles, whose `coordinates` x are.
+
+    Attributes:
+        number: N.
+        dimension: D.
+    """
+
+    number: int
+    dimension: int
 
 
 def helmert(particles: int) -> np.ndarray:

@@ -1,6 +1,10 @@
-"""Modulation laws p_S(u | y), one per file, and the function that picks one."""
+"""Modulation laws p_S(u | y), one per file, and the table that names them."""
 
-from sesamo_jax.core import Target, as_finite
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sesamo_jax.core import FiniteSymmetry, Target, as_finite
+from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.modulation.circle.law import (
     CircleExactLaw,
     CircleHeatBathLaw,
@@ -8,7 +12,10 @@ from sesamo_jax.modulation.circle.law import (
 )
 from sesamo_jax.modulation.circle.spline import CircleLearnedLaw
 from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
-from sesamo_jax.modulation.discrete.autoregressive import AutoregressiveLaw
+from sesamo_jax.modulation.discrete.autoregressive import (
+    AutoregressiveLaw,
+    build_autoregressive,
+)
 from sesamo_jax.modulation.discrete.exact import ExactLaw
 from sesamo_jax.modulation.discrete.heat_bath import HeatBathLaw
 from sesamo_jax.modulation.discrete.law import FiniteLaw
@@ -19,8 +26,10 @@ from sesamo_jax.symmetries import U1
 __all__ = [
     "LAWS",
     "MAX_ENUMERATED_ORDER",
+    "AutoregressiveLaw",
     "ExactLaw",
     "Law",
+    "Modulation",
     "SignLaw",
     "build_law",
 ]
@@ -29,8 +38,59 @@ Law = FiniteLaw | CircleLaw
 # All laws but `autoregressive` list the elements of a finite group; beyond this bound a
 # batch of 1,000 samples would hold more than 65 million numbers.
 MAX_ENUMERATED_ORDER = 2**16
-LAWS = ("heat_bath", "exact", "learned", "autoregressive")
-MOST_FLIPS = 31  # elements are int32
+
+
+class Modulation(NamedTuple):
+    """A kind of law.
+
+    Attributes:
+        finite: `(target, group)` to the law over a finite group.
+        circle: `(target, group)` to the law over the angles of U(1).
+        is_learned: whether it has parameters, which training has to reach.
+        is_listed: whether it lists all elements of a finite group.
+        takes_orbit: whether it takes the action of a whole orbit per sample.
+        is_invariant: whether it is right for an action that the group leaves as it is,
+            and for no other.
+    """
+
+    finite: Callable[[Target, FiniteSymmetry], FiniteLaw]
+    circle: Callable[[Target, U1], CircleLaw]
+    is_learned: bool = False
+    is_listed: bool = True
+    takes_orbit: bool = False
+    is_invariant: bool = False
+
+
+def _circle_heat_bath(target: Target, symmetry: U1) -> CircleLaw:
+    law = VonMisesLaw if symmetry.linear else CircleHeatBathLaw
+    return law(symmetry, target.action)
+
+
+def _circle_learned(target: Target, symmetry: U1) -> CircleLaw:
+    return CircleLearnedLaw(symmetry, dtype=target.dtype)
+
+
+# A new law: one file, one row here.
+LAWS: dict[str, Modulation] = {
+    "heat_bath": Modulation(
+        lambda target, group: HeatBathLaw(group, target.action),
+        _circle_heat_bath,
+        takes_orbit=True,
+    ),
+    "exact": Modulation(
+        lambda target, group: ExactLaw(group),
+        lambda target, group: CircleExactLaw(group),
+        is_invariant=True,
+    ),
+    "learned": Modulation(
+        lambda target, group: LearnedLaw(group, target.dtype),
+        _circle_learned,
+        is_learned=True,
+    ),
+    "autoregressive": Modulation(
+        build_autoregressive, _circle_learned, is_learned=True, is_listed=False
+    ),
+}
 
 
 def build_law(name: str, target: Target) -> Law:
@@ -44,49 +104,30 @@ def build_law(name: str, target: Target) -> Law:
     symmetry = target.symmetry
     if name not in LAWS:
         raise ValueError(f"unknown modulation {name!r}; known: {', '.join(LAWS)}")
+    law = LAWS[name]
     if symmetry is None:
         raise ValueError(
             f"target {target.name!r} declares no symmetry to modulate with; give it "
-            "one or use method 'realnvp'"
+            "one or use method 'flow'"
         )
-    if name == "exact" and symmetry.broken:
+    if law.is_invariant and symmetry.broken:
         raise ValueError(
-            f"modulation 'exact' needs an invariant action, but {target.name!r} breaks "
-            "its symmetry: use 'heat_bath' or 'learned'"
+            f"modulation {name!r} needs an invariant action, and {target.name!r} "
+            "breaks its symmetry: use 'heat_bath' or 'learned'"
         )
     if isinstance(symmetry, U1):
-        return _build_circle_law(name, symmetry, target)
+        return law.circle(target, symmetry)
     if symmetry.order is None:
         raise ValueError(
             f"no law {name!r} is known for the continuous group of {target.name!r}: "
-            "use method 'realnvp'"
+            "use method 'flow'"
         )
-    if name == "autoregressive":
-        flips = len(symmetry.factors)
-        if any(factor.order != 2 for factor in symmetry.factors) or flips > MOST_FLIPS:
-            raise ValueError(
-                f"modulation 'autoregressive' is a law over at most {MOST_FLIPS} sign "
-                f"flips, not over the group of {target.name!r}: use 'heat_bath'"
-            )
-        return AutoregressiveLaw(as_finite(symmetry), target.dtype)
-    if symmetry.order > MAX_ENUMERATED_ORDER:
-        other = " or method 'worldlines'" if target.moments else ""
+    if law.is_listed and symmetry.order > MAX_ENUMERATED_ORDER:
+        is_hubbard = isinstance(target.geometry, LocalMoments)
+        other = " or method 'worldlines'" if is_hubbard else ""
         raise ValueError(
             f"modulation {name!r} lists all {symmetry.order} group elements, and at "
             f"most {MAX_ENUMERATED_ORDER} can be: use modulation 'autoregressive'"
             f"{other}"
         )
-    if name == "heat_bath":
-        return HeatBathLaw(as_finite(symmetry), target.action)
-    if name == "exact":
-        return ExactLaw(as_finite(symmetry))
-    return LearnedLaw(as_finite(symmetry), target.dtype)
-
-
-def _build_circle_law(name: str, symmetry: U1, target: Target) -> CircleLaw:
-    if name == "heat_bath":
-        law = VonMisesLaw if symmetry.linear else CircleHeatBathLaw
-        return law(symmetry, target.action)
-    if name == "exact":
-        return CircleExactLaw(symmetry)
-    return CircleLearnedLaw(symmetry, dtype=target.dtype)
+    return law.finite(target, as_finite(symmetry))

@@ -2,7 +2,7 @@
 
 log_w = -f(x) - log q(x) are the log weights of eq. 18 and Lambda the penalties, one
 entry per sample. Every objective returns a scalar to minimise; which part of log_w
-carries gradients decides the caller (`train`).
+carries gradients decides the caller, see `training.loss`.
 """
 
 from jax import lax

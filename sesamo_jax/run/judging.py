@@ -1,5 +1,7 @@
 """Judging what a run has trained or sampled: the content of `metrics.json`."""
 
+import resource
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,27 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.config.schema import REFERENCES, Run
+from sesamo_jax.config.schema import METHODS, Run
 from sesamo_jax.core import Key, Model, Target
 from sesamo_jax.estimators import doubts
 from sesamo_jax.evaluation.report import report
 from sesamo_jax.evaluation.sampling import build_draw
-from sesamo_jax.reference.hmc import build_hmc
-from sesamo_jax.reference.report import chain_report, population_report
-from sesamo_jax.reference.smc import build_smc
 from sesamo_jax.run.console import progress_bar
-from sesamo_jax.run.folder import peak_memory_bytes
 from sesamo_jax.run.text import aggregate
 from sesamo_jax.training.fit import FitResult
 from sesamo_jax.training.optimizer import nonfinite_steps
 
 GRID_POINTS = 201
-# How to build a method of `REFERENCES`, with the section of the configuration that has
-# its name, and how to report on it.
-SAMPLERS: dict[str, tuple[Callable, Callable]] = {
-    "hmc": (build_hmc, chain_report),
-    "smc": (build_smc, population_report),
-}
 
 
 def judge(
@@ -78,9 +70,9 @@ def sample_reference(
     run: Run, target: Target
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Sample without a model for every seed; return metrics and samples of all."""
-    method = run.config.method
-    build, describe = SAMPLERS[method]
-    sample = build(target, getattr(run.config, method))
+    method = METHODS[run.config.method]
+    assert method.report is not None
+    sample = method.build(target, run.config)
     entries, x = [], []
     for seed in range(run.seed, run.seed + run.seeds):
         drawn = sample(_evaluation_key(seed))
@@ -91,7 +83,7 @@ def sample_reference(
             "wall_seconds": drawn.seconds,
             "compile_seconds": drawn.tuning_seconds,
         }
-        entries.append(entry | describe(drawn, target))
+        entries.append(entry | method.report(drawn, target))
         stride = max(1, len(flat) // max(1, run.config.evaluation.keep))
         x.append(flat[::stride][: run.config.evaluation.keep])  # of every chain
     return entries, {"x": np.stack(x)}
@@ -105,13 +97,14 @@ def metrics(
 ) -> dict[str, Any]:
     """Return the content of `metrics.json`."""
     config, exact = run.config, target.exact
+    uses = METHODS[config.method].uses
     return {
         "target": run.target_name,
         "method": config.method,
-        "modulation": config.modulation if config.method == "sesamo" else None,
-        "density": None if config.method in REFERENCES else config.density,
+        "modulation": config.modulation if "modulation" in uses else None,
+        "density": config.density if "density" in uses else None,
         "preset": run.preset,
-        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes": _peak_memory_bytes(),
         "seeds": entries,
         "doubts": _doubts(run, target, entries, arrays["x"][0]),
         "aggregate": aggregate(entries),
@@ -122,6 +115,12 @@ def metrics(
             "source": exact.source,
         },
     }
+
+
+def _peak_memory_bytes() -> int:
+    """Return the largest resident memory that this process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 def _entry(run: Run, seed: int, result: FitResult, skipped: int) -> dict[str, Any]:
@@ -145,7 +144,7 @@ def _doubts(
     """Return what speaks against a run, a sentence each."""
     of_all = doubts.lower_bound(target, x)
     found = [] if of_all is None else [of_all]
-    if run.config.method in REFERENCES:
+    if not METHODS[run.config.method].is_trained:
         return found
     steps, samples = run.config.training.steps, run.config.evaluation.samples
     for entry in entries:

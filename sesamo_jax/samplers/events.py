@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.core import Array, Integrated, Key, Model, Params, Samples, Target
 from sesamo_jax.core.event_checks import check_count, check_events
+from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.parallel.devices import over_batch
 
 Sample = Callable[[Params, Key, int], Samples]
@@ -44,43 +45,58 @@ def sample_and_images(
 def with_checks(model: Model, target: Target) -> Model:
     """Return the model, whose functions refuse other events, and n, than they take."""
     x_shape = target.event_shape
-    y_shape = target.slice_shape or x_shape
+    y_shape = shape_before_symmetry(target)
 
-    def counting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def counting(function: Any, name: str) -> Any:
+        """Check n of `(params, key, n)`."""
+
         def draw(params: Params, key: Key, n: int) -> Any:
             check_count(name, n)
             return function(params, key, n)
 
-        return draw
+        return None if function is None else draw
 
-    def of_events(
-        function: Callable[..., Any], name: str, shape: tuple[int, ...]
-    ) -> Callable[..., Any]:
+    def of_events(function: Any, name: str, shape: tuple[int, ...]) -> Any:
+        """Check the events of `(params, events, ...)`."""
+
         def evaluate(params: Params, events: Array, *args: Any, **named: Any) -> Any:
             check_events(name, events, shape)
             return function(params, events, *args, **named)
 
-        return evaluate
+        return None if function is None else evaluate
 
-    def of_y(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def of_y(function: Any, name: str) -> Any:
+        """Check the events of `y -> ...`."""
+
         def evaluate(y: Array) -> Any:
             check_events(name, y, y_shape)
             return function(y)
 
-        return evaluate
+        return None if function is None else evaluate
 
-    checked: dict[str, Any] = {}
-    for name, function in model._asdict().items():
-        if function is None:
-            continue
-        if isinstance(function, Model):
-            checked[name] = with_checks(function, target)
-        elif name in ("sample", "images", "prior"):
-            checked[name] = counting(function, name)
-        elif name == "log_prob":
-            checked[name] = of_events(function, name, x_shape)
-        elif name in ("flow_log_prob", "adaptive_log_prob"):
-            checked[name] = of_events(function, name, y_shape)
-        elif name in ("margins", "leaked"):
-            checked[name] = of_y(function, name)
-    return model._replace(**checked)
+    def checked(model: Model) -> Model:
+        integrated, transport = model.integrated, model.transport
+        if integrated is not None:
+            accurate, adaptive = integrated
+            integrated = Integrated(
+                checked(accurate), of_events(adaptive, "adaptive_log_prob", y_shape)
+            )
+        if transport is not None:
+            prior = counting(transport.prior, "prior")
+            transport = transport._replace(prior=prior)
+        alone, path = model.unmodulated, model.path_gradient
+        return Model(
+            init=model.init,
+            sample=counting(model.sample, "sample"),
+            images=counting(model.images, "images"),
+            flow_log_prob=of_events(model.flow_log_prob, "flow_log_prob", y_shape),
+            log_prob=of_events(model.log_prob, "log_prob", x_shape),
+            margins=of_y(model.margins, "margins"),
+            leaked=of_y(model.leaked, "leaked"),
+            integrated=integrated,
+            unmodulated=None if alone is None else checked(alone),
+            path_gradient=None if path is None else checked(path),
+            transport=transport,
+        )
+
+    return checked(model)

@@ -15,21 +15,26 @@ The name is that of Pires and Figueiredo 2020, who fit such mixtures to data; co
 that share z, with p(c | z), are those of the SESaMo authors' package.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.bases import build_base
+from sesamo_jax.bases import build_base, complete_base
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.core.bounds import size
+from sesamo_jax.core.method import Config, Method
+from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.coupling.conditioner import MLP
+from sesamo_jax.objectives import OBJECTIVES
+from sesamo_jax.parallel.memory import check_parameters
 from sesamo_jax.samplers.events import sample_and_images
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
+from sesamo_jax.samplers.sizes import check_base, check_batches
+from sesamo_jax.samplers.symmetry_checks import check_slice, check_whole_space
 from sesamo_jax.samplers.weighting import overflow_to_zero, sum_over_ways
+
+OWN_DENSITIES = ("marginal", "augmented")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class VMoNFConfig:
     layers: int = size(1, least=0, most=1000)
 
 
-def build_mixture(target: Target, config: "Config") -> Model:
+def build_mixture(target: Target, config: Config) -> Model:
     """Return the mixture of flows of a completed configuration.
 
     Its params["flow"] holds the base and all components, stacked along a leading axis,
@@ -59,7 +64,8 @@ def build_mixture(target: Target, config: "Config") -> Model:
         config: sections `flow`, of every component, `base` and `vmonf`.
 
     Raises:
-        ValueError: where the flow does not fit the target.
+        ValueError: where the flow does not fit the target, or training its parameters
+            the memory.
     """
     settings, shape, dtype = config.vmonf, target.event_shape, target.dtype
     count = settings.components
@@ -133,6 +139,7 @@ def build_mixture(target: Target, config: "Config") -> Model:
             drawn = drawn._replace(log_q=drawn.log_q - log_count)
         return summed(params, x, drawn)
 
+    check_parameters(init)
     sample, images = sample_and_images(draw, draw_images, shape, dtype)
     return Model(
         init=init,
@@ -142,3 +149,56 @@ def build_mixture(target: Target, config: "Config") -> Model:
         log_prob=log_prob,
         margins=lambda z: jnp.zeros((len(z), 0), z.dtype),
     )
+
+
+def _complete(config: Config, target: Target) -> Config:
+    """Fill what depends on the target, and check densities and objectives."""
+    check_whole_space(config, target)
+    check_slice(config, target, continuous=False)
+    if isinstance(config.flow, IntegratedConfig):
+        raise ValueError(
+            "method 'vmonf' mixes flows made of couplings, not continuous ones: use "
+            "flow.name=realnvp"
+        )
+    training, density = config.training, config.density or "marginal"
+    name = training.objective or "rao_blackwell"
+    objective = OBJECTIVES[name]
+    on_data = objective.is_on_data and objective.loss is not None
+    accounting = training.density or ("marginal" if on_data else "augmented")
+    for field, value in (("density", density), ("training.density", accounting)):
+        if value not in OWN_DENSITIES:
+            raise ValueError(
+                f"{field} {value!r} is that of a modulated flow: use 'marginal' or "
+                "'augmented' for method 'vmonf'"
+            )
+    if not (objective.sums_over_images or on_data):
+        raise ValueError(
+            f"objective {name!r} draws a component where method 'vmonf' "
+            "sums over all of them: use 'rao_blackwell'"
+        )
+    if on_data and training.likelihood_share != 1:
+        raise ValueError(
+            f"training.likelihood_share={training.likelihood_share} mixes with the "
+            "reverse KL of one flow, which method 'vmonf' is not: use 1"
+        )
+    gradient = training.gradient or ("path" if accounting == "marginal" else "total")
+    if gradient == "path" and accounting == "augmented":
+        raise ValueError(
+            "the path gradient needs the density of x alone: use gradient 'total', or "
+            "set training.density to 'marginal'"
+        )
+    training = replace(training, objective=name, gradient=gradient, density=accounting)
+    base = complete_base(config.base, target)
+    return replace(config, training=training, base=base, density=density)
+
+
+def _check_sizes(config: Config, target: Target) -> None:
+    """Raise ValueError if batches of all components do not fit."""
+    check_base(config, target)
+    count = int(config.vmonf.components)
+    check_batches(config, target, count, count, also=" or vmonf.components")
+
+
+VMONF = Method(
+    _complete, build_mixture, _check_sizes, uses=("flow", "base", "vmonf", "density")
+)

@@ -1,8 +1,8 @@
-"""Models: base, flow and modulation joined into the pure functions of `core.Model`."""
+"""Base, flow and modulation joined into the pure functions of `core.Model`."""
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,44 +11,57 @@ import jax.numpy as jnp
 from sesamo_jax.bases import build_base
 from sesamo_jax.core import (
     Array,
+    FiniteSymmetry,
+    Integrated,
     Key,
     Model,
     Params,
     Samples,
     Target,
+    Transport,
     as_finite,
 )
+from sesamo_jax.core.method import Config
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.continuous.integrate import is_adaptive
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
-from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law, build_law
+from sesamo_jax.flows.coupling.score import CarriesScore
+from sesamo_jax.geometry.slices import Slice, shape_before_symmetry
+from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law
 from sesamo_jax.modulation.discrete.heat_bath import HeatBathLaw
 from sesamo_jax.parallel.devices import over_batch
+from sesamo_jax.parallel.memory import check_parameters
 from sesamo_jax.samplers.events import sample_and_images
 from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.samplers.weighting import leaked, orbit, sum_over_ways
 from sesamo_jax.symmetries import U1, Trivial
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
+def build_flow_model(
+    target: Target,
+    config: Config,
+    law: Law,
+    canonical: FiniteSymmetry | None = None,
+) -> Model:
+    """Return the model of one flow and its modulation.
 
-def build_flow_model(target: Target, config: "Config") -> Model:
-    """Return the model of one flow and its modulation, of a complete configuration."""
+    Args:
+        target: what to sample.
+        config: completed; its sections `flow` and `base` are what matters here.
+        law: of the modulation; the exact one of the trivial group for none.
+        canonical: the group into whose cell the base is mapped, see `canonicalization`.
+
+    Raises:
+        ValueError: where the flow does not fit the target, or training its parameters
+            the memory.
+    """
     dtype = target.dtype
-    shape = _flow_shape(target, config)
+    shape = shape_before_symmetry(target)
     base = build_base(_on_slice(target, shape), config.base)
     unit = base.scale if config.base.whiten else 1.0
-    folded, law = None, cast(Law, ExactLaw(Trivial()))
-    if config.method == "sesamo":
-        law = build_law(config.modulation, target)
-    elif config.method == "canonicalization":
-        assert target.symmetry is not None  # `complete` has refused targets without
-        folded = as_finite(target.symmetry)
-        law = ExactLaw(folded)
 
     def assemble(bijection: nn.Module) -> Model:
-        flow = FlowDensity(base, bijection, unit, folded)
+        flow = FlowDensity(base, bijection, unit, canonical)
         model = _assemble_both(flow, law, shape, dtype)
         if not isinstance(law, HeatBathLaw):
             return model
@@ -57,32 +70,19 @@ def build_flow_model(target: Target, config: "Config") -> Model:
 
     flow = config.flow
     model = assemble(flow.build(shape, dtype))
+    check_parameters(model.init)
     if not isinstance(flow, IntegratedConfig):
         return model
-    return model._replace(
-        accurate=assemble(flow.finer().build(shape, dtype)),
-        adaptive_log_prob=assemble(
-            flow.build(shape, dtype, config.evaluation.tolerance)
-        ).flow_log_prob,
-    )
-
-
-def _flow_shape(target: Target, config: "Config") -> tuple[int, ...]:
-    """Return the shape of y."""
-    if target.slice_shape is None:
-        return target.event_shape
-    if config.method != "sesamo":
-        raise ValueError(
-            f"target {target.name!r} is defined on a slice of its space, where method "
-            f"{config.method!r} has no density: use 'sesamo'"
-        )
-    return target.slice_shape
+    accurate = assemble(flow.finer().build(shape, dtype))
+    adaptive = assemble(flow.build(shape, dtype, config.evaluation.tolerance))
+    assert adaptive.flow_log_prob is not None
+    return model._replace(integrated=Integrated(accurate, adaptive.flow_log_prob))
 
 
 def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
     """Return the target as a function of y at the identity, for bases to start from."""
     symmetry = target.symmetry
-    if target.slice_shape is None or symmetry is None:
+    if not isinstance(target.geometry, Slice) or symmetry is None:
         return target
 
     def action(y: Array) -> Array:
@@ -94,7 +94,7 @@ def _on_slice(target: Target, shape: tuple[int, ...]) -> Target:
         action=action,
         observables={},
         measure=None,
-        slice_shape=None,
+        geometry=None,
     )
 
 
@@ -103,7 +103,7 @@ def _assemble_both(
 ) -> Model:
     """Return the model, with its path gradient where the flow carries a score."""
     model = _assemble(flow, law, shape, dtype)
-    if flow.folded is not None or not hasattr(flow.bijection, "forward_with_score"):
+    if flow.canonical is not None or not isinstance(flow.bijection, CarriesScore):
         return model
     carrying = flow.clone(carries_score=True)
     return model._replace(path_gradient=_assemble(carrying, law, shape, dtype))
@@ -135,7 +135,7 @@ def _assemble(
         }
 
     def pick(params: Params, key: Key, y: Array, sector: Array) -> tuple[Array, Array]:
-        if flow.folded is not None:  # C^-1 undoes what C did to this very sample
+        if flow.canonical is not None:  # C^-1 undoes what C did to this very sample
             return sector, law_apply(params, y, method="log_probs")[sector]
         return law_apply(params, key, y)
 
@@ -159,6 +159,9 @@ def _assemble(
     def prior(params: Params, key: Key, n: int) -> Array:
         noise = jax.random.normal(key, (n, *shape), dtype)
         return over_batch(prior_event, (None, 0))(params, noise)
+
+    def velocity(params: Params, t: Array, y: Array) -> Array:
+        return over_batch(velocity_event, (None, 0, 0))(params, t, y)
 
     def velocity_event(params: Params, t: Array, y: Array) -> Array:
         return flow_apply(params, t, y, method="velocity")
@@ -209,6 +212,5 @@ def _assemble(
         log_prob=log_prob,
         margins=over_batch(symmetry.margins),
         leaked=None if order == 1 else over_batch(partial(leaked, symmetry)),
-        prior=prior,
-        velocity=over_batch(velocity_event, (None, 0, 0)) if moving else None,
+        transport=Transport(prior, velocity) if moving else None,
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Target
-from sesamo_jax.geometry.particles import helmert, pair_matrix
+from sesamo_jax.geometry.particles import Particles, helmert, pair_matrix
 from sesamo_jax.storage.files import CONTENT
 
 # Of the particles' root mean square distance from 0: more than rounding in float32.
@@ -51,7 +51,7 @@ def read_data(section: str, config: Config, target: Target) -> np.ndarray | None
         )
     if values.shape[1:] != target.event_shape:
         values = _coordinates(name, values.astype(np.float64))
-    if target.position_shape is not None:
+    if isinstance(target.geometry, Particles):
         _check_distances(name, values)
     return values.astype(target.dtype)
 
@@ -83,8 +83,8 @@ def _load(name: str, path: str) -> np.ndarray:
 def _check_shape(name: str, shape: tuple[int, ...], target: Target) -> None:
     """Raise ValueError unless an array holds configurations, or positions."""
     known = [target.event_shape]
-    if target.position_shape is not None:
-        known.append(target.position_shape)
+    if isinstance(target.geometry, Particles):
+        known.append(tuple(target.geometry))
     if shape[1:] not in known:
         shapes = " or ".join(f"(n, {', '.join(map(str, event))})" for event in known)
         raise ValueError(

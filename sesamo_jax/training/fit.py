@@ -17,10 +17,10 @@ from sesamo_jax.config.schema import Config
 from sesamo_jax.config.seeds import check_seeds
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.estimators import doubts
+from sesamo_jax.objectives.likelihood import likelihood_share
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement
 from sesamo_jax.parallel.memory import check_memory
 from sesamo_jax.storage.data import read_data
-from sesamo_jax.training.likelihood import likelihood_share
 from sesamo_jax.training.loss import batch_loss, penalty_amplitude
 from sesamo_jax.training.optimizer import build_optimizer, nonfinite_steps
 

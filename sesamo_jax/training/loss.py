@@ -3,16 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.config.schema import ON_DATA, Config
+from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.modulation.discrete.heat_bath import fold
 from sesamo_jax.numerics import batch_ess, log_mean_exp
-from sesamo_jax.objectives import losses as objectives
+from sesamo_jax.objectives import OBJECTIVES, Batch, Objective
+from sesamo_jax.objectives.likelihood import data_loss, mix
 from sesamo_jax.objectives.penalty import penalty
 from sesamo_jax.parallel.devices import over_batch
 from sesamo_jax.samplers.weighting import AS_DRAWN, log_q
-from sesamo_jax.training.flow_matching import squared_errors
-from sesamo_jax.training.likelihood import data_loss, mix, negative_log_likelihoods
 
 
 def batch_loss(
@@ -34,19 +33,21 @@ def batch_loss(
     is the NLL, or the mean squared error, and `ess`, `log_z` and `leak` are NaN.
     """
     training = config.training
-    if training.objective not in ON_DATA:
-        return _model_loss(model, target, config, params, key, amplitude)
-    assert data is not None  # `complete` has refused these objectives without them
-    if training.objective == "flow_matching":
-        return data_loss(squared_errors(model, target, training, params, key, data))
-    terms = negative_log_likelihoods(model, target, training, params, key, data)
-    reverse = None
-    if training.likelihood_share < 1:
-        reverse = _model_loss(model, target, config, params, key, amplitude)
-    return mix(terms, reverse, share)
+    objective = OBJECTIVES[str(training.objective)]
+    of_model = None
+    if objective.draws(training.likelihood_share):
+        of_model = _model_loss(objective, model, target, config, params, key, amplitude)
+    if objective.data_terms is None:
+        assert of_model is not None
+        return of_model
+    terms = objective.data_terms(model, target, training, params, key, data)
+    if objective.loss is None:
+        return data_loss(terms)
+    return mix(terms, of_model, share)
 
 
 def _model_loss(
+    objective: Objective,
     model: Model,
     target: Target,
     config: Config,
@@ -70,7 +71,7 @@ def _model_loss(
             model, target = model.unmodulated, fold(target)
         if second_pass and model.path_gradient is not None:
             model, second_pass = model.path_gradient, False
-    over_images = training.objective == "rao_blackwell"
+    over_images = objective.sums_over_images
     if over_images:
         assert model.images is not None  # `complete` has refused continuous groups
         samples = model.images(params, key, training.batch_size)
@@ -92,16 +93,8 @@ def _model_loss(
         lam = penalty(
             beyond, start if amplitude is None else amplitude, config.penalty.sharpness
         )
-    if training.objective == "self_reparam":
-        loss = objectives.self_reparam(log_w, lam, training.gamma)
-    elif training.objective == "reinforce":
-        loss = objectives.reinforce(log_w, lam, samples.log_p_u)
-    elif training.objective == "forward_kl":
-        loss = objectives.forward_kl(log_w)
-    elif over_images:
-        loss = objectives.rao_blackwell(log_w, lam, samples.log_p_u)
-    else:
-        loss = objectives.reverse_kl(log_w, lam)
+    assert objective.loss is not None
+    loss = objective.loss(Batch(log_w, lam, samples.log_p_u, training.gamma))
     log_share, log_z, terms = None, log_mean_exp(log_w), -log_w
     if over_images:
         log_share = samples.log_p_u - jnp.log(training.batch_size)

@@ -7,10 +7,10 @@ what was set explicitly is.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sesamo_jax.config.schema import ON_DATA, REFERENCES, Run
-from sesamo_jax.flows import IntegratedConfig
-
-OF_FLOWS = ("sesamo", "canonicalization", "realnvp", "vmonf")
+from sesamo_jax.bases import BASES
+from sesamo_jax.config.schema import METHODS, SCALARS, Run
+from sesamo_jax.flows import IntegratedConfig, SliceConfig
+from sesamo_jax.objectives import OBJECTIVES, Objective
 
 
 class Use(NamedTuple):
@@ -28,36 +28,58 @@ class Use(NamedTuple):
 
 
 def _trains(run: Run) -> bool:
-    return run.config.method not in REFERENCES
+    return METHODS[run.config.method].is_trained
 
 
-def _has_flow(run: Run) -> bool:
-    return run.config.method in OF_FLOWS
+def _uses(run: Run, name: str) -> bool:
+    return name in METHODS[run.config.method].uses
 
 
-def _has_cell(run: Run) -> bool:
-    """Return whether y can leave the cell that the method keeps it in."""
-    modulated = run.config.method in ("sesamo", "canonicalization")
-    return modulated and not getattr(run.config.flow, "keeps_slice", False)
+def _users(name: str) -> str:
+    """Return the methods that use a section or a field, in words."""
+    *others, last = (key for key, method in METHODS.items() if name in method.uses)
+    return f"method={', '.join(others)} or {last}" if others else f"method={last}"
+
+
+def _objective(run: Run) -> Objective | None:
+    return OBJECTIVES.get(run.config.training.objective or "")
+
+
+def _on_data(run: Run) -> bool:
+    objective = _objective(run)
+    return objective is not None and objective.is_on_data
+
+
+def _mixes(run: Run) -> bool:
+    """Return whether the likelihood of data may be mixed with another loss."""
+    objective = _objective(run)
+    return objective is not None and objective.is_on_data and objective.loss is not None
+
+
+def _takes_gamma(run: Run) -> bool:
+    objective = _objective(run)
+    return objective is not None and objective.takes_gamma
 
 
 def _draws(run: Run) -> bool:
     """Return whether training draws samples of the model."""
-    training = run.config.training
-    mixed = training.objective == "maximum_likelihood" and training.likelihood_share < 1
-    return _trains(run) and (mixed or training.objective not in ON_DATA)
+    objective, share = _objective(run), run.config.training.likelihood_share
+    drawn = objective is None or objective.draws(share)
+    return _trains(run) and drawn
 
 
 def _is_penalised(run: Run) -> bool:
+    """Return whether y can leave a cell that training keeps it in."""
     training = run.config.training
-    on_data = training.objective in ON_DATA
-    in_cell = training.density == "cell" or (training.density is None and not on_data)
-    return _has_cell(run) and _draws(run) and in_cell
+    in_cell = training.density == "cell" or (
+        training.density is None and not _on_data(run)
+    )
+    has_cell = _uses(run, "penalty") and not isinstance(run.config.flow, SliceConfig)
+    return has_cell and _draws(run) and in_cell
 
 
 def _is_integrated(run: Run) -> bool:
-    flow = isinstance(run.config.flow, IntegratedConfig)
-    return flow and run.config.method in ("sesamo", "canonicalization", "realnvp")
+    return _uses(run, "flow") and isinstance(run.config.flow, IntegratedConfig)
 
 
 def _of_target(name: str, default: Any, run: Run) -> Any:
@@ -65,24 +87,24 @@ def _of_target(name: str, default: Any, run: Run) -> Any:
 
 
 USES = (
-    Use(("modulation",), lambda run: run.config.method == "sesamo", "method=sesamo"),
-    Use(
-        ("density",),
-        lambda run: (run.config.method, run.config.density) != ("realnvp", "strict"),
-        "methods with a cell, sesamo and canonicalization",
-    ),
     *[
         Use(
-            (f"{method}.",),
-            lambda run, method=method: run.config.method == method,  # type: ignore[misc]
-            f"method={method}",
+            (name if name in SCALARS else f"{name}.",),
+            lambda run, name=name: _uses(run, name),  # type: ignore[misc]
+            _users(name),
         )
-        for method in ("worldlines", "vmonf", "hmc", "smc")
+        for name in dict.fromkeys(name for row in METHODS.values() for name in row.uses)
+        if name != "penalty"  # which says more below
     ],
     Use(
-        ("training.", "density"),
+        ("density",),
+        lambda run: run.config.density != "strict" or _uses(run, "penalty"),
+        "methods with a cell, sesamo and canonicalization",
+    ),
+    Use(
+        ("training.",),
         _trains,
-        "methods that train, such as sesamo and realnvp",
+        "methods that train, such as sesamo and flow",
     ),
     Use(
         (
@@ -93,9 +115,6 @@ USES = (
         ),
         _trains,
         "methods that train, while samplers have sizes of their own, as in hmc.samples",
-    ),
-    Use(
-        ("flow.", "base."), _has_flow, "methods with a flow, such as sesamo and realnvp"
     ),
     Use(
         ("evaluation.tolerance", "evaluation.largest_error"),
@@ -109,7 +128,7 @@ USES = (
     ),
     Use(
         ("base.variance",),
-        lambda run: run.config.base.kind == "gaussian",
+        lambda run: BASES[run.config.base.kind].takes_variance,
         "base.kind=gaussian",
     ),
     Use(
@@ -125,7 +144,7 @@ USES = (
     ),
     Use(
         ("training.gamma",),
-        lambda run: run.config.training.objective == "self_reparam",
+        _takes_gamma,
         "training.objective=self_reparam",
     ),
     Use(
@@ -141,7 +160,7 @@ USES = (
     ),
     Use(
         ("training.likelihood_share", "training.augment"),
-        lambda run: run.config.training.objective == "maximum_likelihood",
+        _mixes,
         "training.objective=maximum_likelihood",
     ),
     Use(

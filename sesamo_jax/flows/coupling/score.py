@@ -9,7 +9,7 @@ at fixed score_z. The path gradient then needs no second pass of the flow.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -19,6 +19,17 @@ from sesamo_jax.core import Array
 
 # s and t of a coupling from what they depend on.
 ScaleAndShift = Callable[[Any, Array], tuple[Array, Array]]
+
+
+@runtime_checkable
+class CarriesScore(Protocol):
+    """A bijection, or one coupling of it, that carries the score along."""
+
+    def forward_with_score(
+        self, z: Array, score_z: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return y, log|det dy/dz| and the score of y's density from that of z's."""
+        ...
 
 
 @jax.custom_jvp
@@ -39,7 +50,7 @@ def forward(
     """Apply couplings in order to one event.
 
     Args:
-        chain: couplings; those without a `forward_with_score` take an inverse pass.
+        chain: couplings; those that do not carry it take an inverse pass.
         z: where to start.
         score: that of the density of z.
 
@@ -48,10 +59,10 @@ def forward(
     """
     log_det = jnp.zeros((), z.dtype)
     for coupling in chain:
-        step = getattr(coupling, "forward_with_score", None)
-        z, added, score = (
-            step(z, score) if step else _through_inverse(coupling, z, score)
-        )
+        if isinstance(coupling, CarriesScore):
+            z, added, score = coupling.forward_with_score(z, score)
+        else:
+            z, added, score = _through_inverse(coupling, z, score)
         log_det = log_det + added
     return z, log_det, score
 

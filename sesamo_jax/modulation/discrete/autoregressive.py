@@ -6,9 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Key
+from sesamo_jax.core import Array, FiniteSymmetry, Key, Target
 from sesamo_jax.modulation.discrete.law import FiniteLaw
 from sesamo_jax.modulation.discrete.signs import SignLaw
+
+MOST_FLIPS = 31  # elements are int32
 
 
 class AutoregressiveLaw(FiniteLaw):
@@ -60,3 +62,18 @@ class AutoregressiveLaw(FiniteLaw):
         digits = digits.at[jnp.array(self.broken, int)].set(flips)
         u = jnp.sum(digits * 2 ** jnp.arange(count)[::-1]).astype(jnp.int32)
         return u, self.log_prob(u, y)
+
+
+def build_autoregressive(target: Target, symmetry: FiniteSymmetry) -> AutoregressiveLaw:
+    """Return the law for a product of sign flips.
+
+    Raises:
+        ValueError: for another group, or more flips than an element's index holds.
+    """
+    flips = len(symmetry.factors)
+    if any(factor.order != 2 for factor in symmetry.factors) or flips > MOST_FLIPS:
+        raise ValueError(
+            f"modulation 'autoregressive' is a law over at most {MOST_FLIPS} sign "
+            f"flips, not over the group of {target.name!r}: use 'heat_bath'"
+        )
+    return AutoregressiveLaw(symmetry, target.dtype)

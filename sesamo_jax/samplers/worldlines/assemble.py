@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.core.method import Config
+from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.parallel.devices import over_batch
 from sesamo_jax.samplers.worldlines.law import WorldlineLaw
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
 
 def log_mean(key: Key, terms: Array, one: Callable[[Array], Array]) -> Array:
@@ -31,7 +30,7 @@ def log_mean(key: Key, terms: Array, one: Callable[[Array], Array]) -> Array:
     return value + picked - jax.lax.stop_gradient(picked)
 
 
-def build_worldlines(target: Target, config: "Config") -> Model:
+def build_worldlines(target: Target, config: Config) -> Model:
     """Return the worldline sampler of a completed configuration.
 
     Its log_q estimates log q(x) without bias of 1 / q(x): from the mean of
@@ -40,14 +39,15 @@ def build_worldlines(target: Target, config: "Config") -> Model:
     for the objective `forward_kl`, estimates that of log q at fixed x and guesses.
 
     Args:
-        target: with `moments`.
+        target: of the geometry `LocalMoments`.
         config: section `worldlines`.
     """
-    assert target.moments is not None  # `complete` has refused others
+    moments = target.geometry
+    assert isinstance(moments, LocalMoments)  # `complete` has refused others
     settings, guesses = config.worldlines, config.worldlines.guesses
     assert guesses is not None  # `complete` has chosen
     slices, sites = target.event_shape
-    law = WorldlineLaw(target.moments, slices, sites, settings.sweeps, settings.blocks)
+    law = WorldlineLaw(moments, slices, sites, settings.sweeps, settings.blocks)
 
     # Linen types what `apply` returns as if it always held variables too.
     def apply(params: Params, *args: Any, method: str) -> Any:

@@ -2,7 +2,7 @@
 
 from math import ceil, log2
 
-from sesamo_jax.core import LocalMoments
+from sesamo_jax.geometry.moments import LocalMoments
 
 FEWEST, MOST = 16, 64
 PER_BOND = 10.0

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
-from sesamo_jax.core import Array, Key, LocalMoments
+from sesamo_jax.core import Array, Key
+from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.modulation import SignLaw
 from sesamo_jax.samplers.worldlines.events import (
     allowed,

@@ -27,7 +27,6 @@ from sesamo_jax.core import (
     DTYPES,
     Array,
     Exact,
-    LocalMoments,
     Target,
     require_precision,
 )
@@ -40,6 +39,7 @@ from sesamo_jax.geometry.graphs import (
     sublattices,
     user_edges,
 )
+from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.symmetries import sign_flips
 from sesamo_jax.targets.hubbard.determinant import (
     Chain,
@@ -176,7 +176,7 @@ class Hubbard:
             ),
             exact=exact,
             sample=sample,
-            moments=LocalMoments(
+            geometry=LocalMoments(
                 self.graph(), self.u * self.beta, self.kappa * self.beta
             ),
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from sesamo_jax.core import DTYPES, Array, Exact, Target, require_precision
 from sesamo_jax.core.bounds import choice, positive, size
-from sesamo_jax.geometry.particles import pair_distances
+from sesamo_jax.geometry.particles import Particles, pair_distances
 from sesamo_jax.symmetries import Z2
 
 PAIRS = {"once": 1, "twice": 2}
@@ -102,7 +102,7 @@ class ParticleSystem:
             action=action,
             symmetry=Z2(shape),
             dtype=jnp.dtype(self.dtype),
-            position_shape=(self.particles, self.dimension),
+            geometry=Particles(self.particles, self.dimension),
             observables={
                 "energy": energy,
                 "virial": lambda y: jnp.sum(y * jax.grad(action)(y)),

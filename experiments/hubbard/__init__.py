@@ -1,0 +1,1 @@
+"""The Hubbard model, from two sites to honeycombs."""

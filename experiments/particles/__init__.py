@@ -1,0 +1,1 @@
+"""Particles in double wells and Lennard-Jones clusters."""

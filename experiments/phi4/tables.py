@@ -1,0 +1,205 @@
+"""The tables of the phi^4 study, in three pages."""
+
+from math import hypot, isfinite, nan
+
+from reading import ROOT, mean_error
+
+from phi4.reading import exact_modulus, exact_ratio, metrics, paper_ratio
+from phi4.runs import ALPHAS
+from sesamo_jax.run.pages import markdown
+from sesamo_jax.run.text import value_error
+
+PAGES = (ROOT / "docs" / "phi4.md", ROOT / "docs" / "results.md", ROOT / "README.md")
+COMPARED = {
+    "abs_magnetization": "abs. M",
+    "action_density": "f/V",
+    "susceptibility": "chi",
+}
+MAIN = (
+    "complex",
+    "complex_long",
+    "complex_broken",
+    "complex_kappa_0.22",
+    "complex_kappa_0.26",
+    "complex_kappa_0.4",
+    "complex_aligned",
+    *(f"real_{alpha}" for alpha in ALPHAS),
+    "real_0.005_long",
+    "critical_8x8",
+    "critical_16x16_three_modes",
+    "critical_16x16",
+    "critical_32x32",
+    *(f"real_{alpha}_canonicalization" for alpha in ALPHAS),
+    "complex_realnvp",
+)
+
+
+def main_table() -> str:
+    """Return ESS, log Z and observables beside HMC, with the distance in sigma."""
+    head = ["run", "ESS", "IMH acceptance", "log Z", "leak", "training, s", "GiB"]
+    head += [f"{label} : HMC" for label in COMPARED.values()]
+    rows = []
+    for name in MAIN:
+        run = metrics(name)
+        if run is None:
+            continue
+        total = run["aggregate"]
+        cells = [f"`{name}`", total["ess"]["text"], acceptance(total)]
+        cells += [total["log_z"]["text"], total["leak"]["text"]]
+        cells += [f"{total['wall_seconds']['mean']:.0f}"]
+        cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
+        cells += [compared(name, key) for key in COMPARED]
+        rows.append(cells)
+    return markdown(head, rows)
+
+
+def acceptance(total: dict) -> str:
+    """Return the IMH acceptance; a single seed knows no error of its own."""
+    entry = total["imh_acceptance"]
+    return entry["text"] if entry["std"] is not None else f"{entry['mean']:.3f}"
+
+
+def compared(name: str, key: str) -> str:
+    """Return an observable, over all seeds, beside HMC's, and their distance."""
+    run = metrics(name)
+    found = mean_error(run, key) if run else (nan, nan)
+    if not isfinite(found[1]):
+        return ""
+    reference = hmc_value(name, key)
+    if reference is None:
+        return value_error(*found)
+    texts = f"{value_error(*found)} : {value_error(*reference)}"
+    return f"{texts}, {distance(found, reference):+.1f} sigma"
+
+
+def distance(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the distance of two means in units of their joint error."""
+    return (one[0] - other[0]) / hypot(one[1], other[1])
+
+
+def hmc_value(name: str, key: str) -> tuple[float, float] | None:
+    """Return HMC's mean and error of an observable, or None."""
+    alpha = float(name.split("_")[1]) if name.startswith("real_") else 0.0
+    if alpha:  # chains do not change the sign of the field: alpha = 0, reweighted
+        return exact_modulus(alpha) if key == "abs_magnetization" else None
+    for ending in ("_long", "_three_modes", "_canonicalization"):
+        name = name.removesuffix(ending)
+    run = metrics(f"{name}_hmc")
+    if run is None:
+        return None
+    return mean_error(run, key)
+
+
+def reference_table() -> str:
+    """Return what HMC and SMC take and give on the targets of two flows."""
+    head = ["run", "log Z", "abs. M", "tau_int", "gradients, 10^6", "seconds"]
+    rows = []
+    for target in ("complex", "real_0.0"):
+        for name in (target, f"{target}_hmc", f"{target}_smc"):
+            run = metrics(name)
+            if run is None:
+                continue
+            seed = run["seeds"][0]
+            entry = seed["observables"]["abs_magnetization"]
+            tau, calls = entry.get("tau_int"), seed.get("gradient_calls")
+            if name == target:  # training takes one gradient per sample drawn
+                tau, calls = seed["imh_tau_int"], seed["samples_drawn"]
+            cells = [
+                f"`{name}`",
+                value_error(seed["log_z"], seed["log_z_error"]),
+                value_error(entry["mean"], entry["error"]),
+                "-" if tau is None else f"{tau:.2f}",
+                f"{calls / 1e6:.2f}",
+                f"{seed['wall_seconds']:.1f}",
+            ]
+            rows.append(cells)
+    return markdown(head, rows)
+
+
+def ratio_table() -> str:
+    """Return the breaking ratio against the exact curve."""
+    head = ["alpha", "R, flow", "exact", "distance", "eq. 56", "ESS"]
+    head += ["seeds", "canonicalization, ESS", "seeds", "1/(1+R^2)"]
+    rows = []
+    for alpha in ALPHAS:
+        run = metrics(f"real_{alpha}")
+        if run is None:
+            continue
+        exact, found = exact_ratio(alpha), mean_error(run, "breaking_ratio")
+        folded = metrics(f"real_{alpha}_canonicalization")
+        cells = [
+            f"{alpha}",
+            value_error(*found),
+            value_error(*exact) if alpha else "0",
+            f"{distance(found, exact):+.1f} sigma",
+            f"{paper_ratio(alpha):.4f}",
+            run["aggregate"]["ess"]["text"],
+            str(len(run["seeds"])),
+            folded["aggregate"]["ess"]["text"] if folded else "-",
+            str(len(folded["seeds"])) if folded else "-",
+            f"{1 / (1 + exact[0] ** 2):.3f}",
+        ]
+        rows.append(cells)
+    return markdown(head, rows)
+
+
+def ablation_table() -> str:
+    """Return the ESS of every base, flow and gradient."""
+    rows = []
+    for base in ("gaussian", "spectral"):
+        for flow in ("realnvp", "checkerboard", "spline", "continuous"):
+            runs = [metrics(f"ablation_{base}_{flow}_{g}") for g in ("total", "path")]
+            if None in runs:
+                continue
+            path = runs[1]
+            step = path["aggregate"]["wall_seconds"]["mean"] / path["seeds"][0]["steps"]
+            texts = [run["aggregate"]["ess"]["text"] for run in runs]
+            rows.append([base, flow, *texts, f"{step:.3f}"])
+    return markdown(["base", "flow", "total", "path", "s / step"], rows)
+
+
+def scaling_table() -> str:
+    """Return ESS, seconds a step and memory against the volume."""
+    rows = []
+    for extent in (8, 12, 16, 24, 32):
+        cells = [f"{extent}x{extent}"]
+        for kind in ("real", "complex"):
+            run = metrics(f"scaling_{kind}_{extent}")
+            if run is None:
+                continue
+            seed = run["seeds"][0]
+            cells += [value_error(seed["ess"], seed["ess_error"])]
+            cells += [value_error(seed["log_z"], seed["log_z_error"])]
+            cells += [f"{seed['wall_seconds'] / seed['steps']:.3f}"]
+            cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
+        rows.append(cells)
+    columns = ("ESS", "log Z", "s / step", "GiB")
+    head = [f"{kind}, {name}" for kind in ("real", "complex") for name in columns]
+    return markdown(["lattice", *head], rows)
+
+
+def readme_table() -> str:
+    """Return the short table of the README."""
+    head = ["target", "ESS", "IMH acceptance", "log Z", "abs. M : HMC", "s / model"]
+    rows = []
+    for name in ("complex", "complex_broken", "real_0.005", "critical_8x8"):
+        run = metrics(name)
+        if run is None:
+            continue
+        total = run["aggregate"]
+        cells = [f"`{name}`", total["ess"]["text"], acceptance(total)]
+        cells += [total["log_z"]["text"]]
+        cells += [compared(name, "abs_magnetization")]
+        cells += [f"{total['wall_seconds']['mean']:.0f}"]
+        rows.append(cells)
+    return markdown(head, rows)
+
+
+TABLES = {
+    "main": main_table,
+    "reference": reference_table,
+    "ratio": ratio_table,
+    "ablation": ablation_table,
+    "scaling": scaling_table,
+    "phi4": readme_table,
+}

@@ -1,0 +1,90 @@
+"""Results of studies, for tables and figures to read, and analyses to add to."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sesamo_jax.run.provenance import environment
+from sesamo_jax.run.results import Results, results_in
+from sesamo_jax.storage.files import read_json, write_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+Run = dict[str, Any]  # a run's metrics
+
+
+class Drawn(NamedTuple):
+    """Samples of one seed of a run.
+
+    Attributes:
+        x: configurations, (n, ...).
+        w: normalised weights, (n,).
+    """
+
+    x: np.ndarray
+    w: np.ndarray
+
+
+def place(name: str) -> tuple[Results, str]:
+    """Return the results of STUDY and the name RUN, of STUDY/RUN."""
+    study, _, run = name.rpartition("/")
+    return results_in(RESULTS / study), run
+
+
+def metrics(name: str) -> Run | None:
+    """Return the metrics of STUDY/RUN, or None where there are none."""
+    results, run = place(name)
+    return results.metrics(run)
+
+
+def samples(name: str, seed: int = 0) -> Drawn | None:
+    """Return samples of STUDY/RUN, where its folder is; it is not committed."""
+    results, run = place(name)
+    arrays = results.arrays(run)
+    if not arrays:
+        return None
+    x = arrays["x"][seed].astype(float)
+    log_w = arrays["log_w"][seed].astype(float) if "log_w" in arrays else 0 * x[:, 0]
+    w = np.exp(log_w - log_w.max())
+    return Drawn(x, w / w.sum())
+
+
+def curves(name: str) -> list[np.ndarray]:
+    """Return (seconds per model, ESS) of every seed of STUDY/RUN, (rows, 2) each.
+
+    Seeds train together in one program: each has its share of the time.
+    """
+    results, run = place(name)
+    history = results.history(run)
+    if history is None:
+        return []
+    share = np.array([1 / history["ess"].shape[1], 1.0])
+    columns = zip(history["seconds"].T, history["ess"].T, strict=True)
+    return [share * np.stack(column, axis=-1) for column in columns]
+
+
+def measured(name: str) -> dict[str, Any] | None:
+    """Return what a study's analysis has measured, STUDY/ANALYSIS, or None."""
+    path = RESULTS / f"{name}.json"
+    return read_json(path) if path.exists() else None
+
+
+def write_measured(name: str, content: dict[str, Any]) -> None:
+    """Write what an analysis has measured, and where, for STUDY/ANALYSIS."""
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, content | {"environment": environment()})
+
+
+def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a quantity's mean over seeds and the error of that mean.
+
+    Of one shape, that of the quantity; the error is NaN where a seed has none.
+    """
+    seeds = [seed.get("observables", {}).get(name) for seed in run["seeds"]]
+    if None in seeds:
+        seeds = [{"mean": s[name], "error": s[f"{name}_error"]} for s in run["seeds"]]
+    means = np.array([seed["mean"] for seed in seeds], float)
+    errors = np.array([seed["error"] for seed in seeds], float)
+    return means.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / len(seeds)

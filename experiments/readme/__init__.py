@@ -1,0 +1,1 @@
+"""The first table of the README: two-dimensional targets, ten seeds each."""

@@ -1,0 +1,19 @@
+"""The picture at the head of the README."""
+
+import reading
+from matplotlib.figure import Figure
+from reading import ROOT
+
+from sesamo_jax.run.figures import density_figure
+
+PICTURES = ROOT / "docs" / "readme"
+
+
+def density() -> Figure | None:
+    """The Hubbard model: exact density, the model's, and samples, which it needs."""
+    results, run = reading.place("readme/hubbard")
+    arrays, metrics = results.arrays(run), results.metrics(run)
+    return density_figure(arrays, metrics) if arrays and metrics else None
+
+
+FIGURES = {"density.png": density}

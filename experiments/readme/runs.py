@@ -1,0 +1,14 @@
+"""The runs behind the first table of the README."""
+
+from sesamo_jax.run.entry import Entry
+
+SEEDS = 10
+RUNS = {
+    "gmm": Entry("gmm", {}, SEEDS),
+    "gmm_broken": Entry("gmm_broken", {}, SEEDS),
+    "gmm_broken_learned": Entry("gmm_broken", {"modulation": "learned"}, SEEDS),
+    "hubbard": Entry("hubbard", {}, SEEDS),
+    "hubbard_canonicalization": Entry("hubbard", {"method": "canonicalization"}, SEEDS),
+    "hubbard_realnvp": Entry("hubbard", {"method": "realnvp"}, SEEDS),
+    "hubbard_paper": Entry("hubbard", {}, 5, preset="paper"),
+}

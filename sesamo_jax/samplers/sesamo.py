@@ -1,0 +1,49 @@
+"""SESaMo: a flow modulated by a law over the elements of the target's symmetry."""
+
+from sesamo_jax.core import Model, Target
+from sesamo_jax.core.method import Config, Method
+from sesamo_jax.modulation import LAWS, MAX_ENUMERATED_ORDER, build_law
+from sesamo_jax.objectives import OBJECTIVES
+from sesamo_jax.samplers.completion import complete_flow, is_listed, require_symmetry
+from sesamo_jax.samplers.modulated_flow import build_flow_model
+from sesamo_jax.samplers.sizes import check_base, check_batches
+
+
+def _complete(config: Config, target: Target) -> Config:
+    symmetry = require_symmetry(config, target)
+    learned = LAWS[config.modulation].is_learned
+    return complete_flow(config, target, symmetry, learned)
+
+
+def _build(target: Target, config: Config) -> Model:
+    return build_flow_model(target, config, build_law(config.modulation, target))
+
+
+def _check_sizes(config: Config, target: Target) -> None:
+    """Raise ValueError if batches, with the shares of a heat bath, do not fit."""
+    assert target.symmetry is not None  # `_complete` has refused targets without
+    shares = 0
+    drawn = not OBJECTIVES[str(config.training.objective)].is_on_data
+    if is_listed(target.symmetry) and drawn and LAWS[config.modulation].takes_orbit:
+        shares = int(target.symmetry.order or 0)
+    check_base(config, target)
+    check_batches(config, target, 1, shares)
+
+
+def _lacks_density(config: Config, target: Target, name: str) -> str | None:
+    order = None if target.symmetry is None else target.symmetry.order
+    if order is None or order <= MAX_ENUMERATED_ORDER:
+        return None
+    return (
+        f"{name} needs a density that sums over the symmetry's elements, and "
+        f"{target.name!r} has {order}: use method 'flow'"
+    )
+
+
+SESAMO = Method(
+    _complete,
+    _build,
+    _check_sizes,
+    uses=("modulation", "flow", "base", "penalty", "density"),
+    lacks_density=_lacks_density,
+)
