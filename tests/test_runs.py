@@ -24,7 +24,7 @@ from small_runs import (
 
 from sesamo_jax import Target
 from sesamo_jax.config import resolve
-from sesamo_jax.config.resolve import from_json, to_json
+from sesamo_jax.config.record import from_json, to_json
 from sesamo_jax.core import Exact
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import figures as plots

@@ -7,7 +7,7 @@ import pytest
 
 from sesamo_jax.config import Config, complete, resolve
 from sesamo_jax.config.presets import PRESETS
-from sesamo_jax.config.resolve import difference, fingerprint, from_json, to_json
+from sesamo_jax.config.record import difference, fingerprint, from_json, to_json
 from sesamo_jax.flows import FLOWS, RealNVPConfig
 from sesamo_jax.targets import TARGETS
 

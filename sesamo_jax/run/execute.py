@@ -11,7 +11,7 @@ import numpy as np
 
 from sesamo_jax.config.build import build_model
 from sesamo_jax.config.complete import complete
-from sesamo_jax.config.resolve import difference, fingerprint, to_json
+from sesamo_jax.config.record import difference, fingerprint, to_json
 from sesamo_jax.config.schema import METHODS, Run
 from sesamo_jax.core import Model, Target
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement, place

@@ -1,6 +1,6 @@
 """Opening a run folder: whether it is new, or holds the run that is to go on."""
 
-from sesamo_jax.config.resolve import difference, to_json
+from sesamo_jax.config.record import difference, to_json
 from sesamo_jax.config.schema import Run
 from sesamo_jax.parallel.devices import Placement
 from sesamo_jax.run.folder import CONFIG, ENVIRONMENT, METRICS, REMEDIES, RunFolder

@@ -15,7 +15,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from sesamo_jax.bases.variational import PER_MOMENTUM
 from sesamo_jax.config.build import build_model
-from sesamo_jax.config.resolve import fingerprint, from_json, to_json
+from sesamo_jax.config.record import fingerprint, from_json, to_json
 from sesamo_jax.core import Params
 from sesamo_jax.flows.continuous.lattice import PER_DISPLACEMENT
 from sesamo_jax.geometry.lattice import displacement_classes
