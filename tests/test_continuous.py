@@ -10,7 +10,8 @@ import pytest
 from helpers import random_params
 from tolerances import F64
 
-from sesamo_jax.flows import FLOWS, continuous
+from sesamo_jax.flows import FLOWS
+from sesamo_jax.flows.continuous import lattice as lattice_flow
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig
 from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
 
@@ -266,8 +267,8 @@ def test_large_lattices_take_the_same_map_by_fourier_transforms(name, rng, monke
     z = event(name, rng)
     y, log_det = jitted(name, FORWARD)(z)
     config, shape = CASES[name]
-    monkeypatch.setattr(continuous, "LARGEST_DENSE", 0)
-    monkeypatch.setattr(continuous.ContinuousFlow, "_dense", None)
+    monkeypatch.setattr(lattice_flow, "LARGEST_DENSE", 0)
+    monkeypatch.setattr(lattice_flow.ContinuousFlow, "_dense", None)
     flow = config.build(shape, jnp.float64)
     again, again_log_det = jax.jit(partial(flow.apply, method=FORWARD))(
         parameters(name), z

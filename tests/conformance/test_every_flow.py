@@ -25,6 +25,7 @@ from sesamo_jax.flows import (
     IntegratedConfig,
     KernelConfig,
     RealNVPConfig,
+    SliceConfig,
     SliceContinuousConfig,
     SliceCouplingConfig,
     SplineConfig,
@@ -46,7 +47,7 @@ class Case:
 
     @property
     def on_slice(self):
-        return getattr(self.config, "keeps_slice", False)
+        return isinstance(self.config, SliceConfig)
 
     @property
     def integrated(self):

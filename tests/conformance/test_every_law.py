@@ -15,6 +15,7 @@ from helpers import assert_counts, random_params
 from tolerances import F32, F64
 
 from sesamo_jax.core import Target
+from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.modulation import LAWS, build_law
 from sesamo_jax.modulation.circle.law import CircleLaw
 from sesamo_jax.symmetries import U1, Z2, sign_flips
@@ -95,11 +96,11 @@ def test_every_law_has_rows():
 def law_and_event(name, rng):
     """Return a law, random parameters, and one event, of U(1) one on its slice."""
     law, target = ROWS[name]
-    shape = target.slice_shape or target.event_shape
+    shape = shape_before_symmetry(target)
     y = rng.normal(0, 1.5, shape)
     if name in CIRCLE:
         y = rng.normal(0.4, 0.5, shape)
-        if target.slice_shape is None:
+        if shape == target.event_shape:
             y[..., 1] -= y[..., 1].mean()
     y = jnp.asarray(y)
     key = jax.random.key(0)

@@ -14,6 +14,7 @@ from helpers import PlaneRotation
 from tolerances import F64
 
 from sesamo_jax import symmetries
+from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.samplers.weighting import leaked
 from sesamo_jax.symmetries import (
     U1,
@@ -55,7 +56,7 @@ for name, config in TARGETS.items():
     if target.symmetry is None:
         continue
     if target.symmetry.order is None:
-        shape = target.slice_shape or target.event_shape
+        shape = shape_before_symmetry(target)
         CONTINUOUS[name] = target.symmetry, shape, target.event_shape
     else:
         FINITE[name] = target.symmetry, target.event_shape

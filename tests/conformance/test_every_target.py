@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tolerances import F32, F64
 
+from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.targets import TARGETS, build_target
 
 
@@ -100,7 +101,7 @@ def test_actions_are_invariant_under_angles_unless_they_break_them(name, rng):
     symmetry = target.symmetry
     if symmetry is None or symmetry.order is not None:
         pytest.skip("no continuous group")
-    y = jnp.asarray(rng.normal(size=target.slice_shape or target.event_shape))
+    y = jnp.asarray(rng.normal(size=shape_before_symmetry(target)))
 
     def moved_action(angle):
         return target.action(symmetry.act(angle, y)[0])
