@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sesamo_jax.run.folder import environment
 from sesamo_jax.run.pages import markdown
+from sesamo_jax.run.provenance import environment
 from sesamo_jax.run.results import Results, results_in
 from sesamo_jax.storage.files import read_json, write_json
 

@@ -13,8 +13,9 @@ from sesamo_jax import build_model
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import judging
-from sesamo_jax.run.execute import UsageError, execute
-from sesamo_jax.run.folder import HISTORY
+from sesamo_jax.run.execute import execute
+from sesamo_jax.run.history import COLUMNS
+from sesamo_jax.run.opening import UsageError
 from sesamo_jax.training.fit import FitResult, init_states
 
 # Three modes, a few numbers of parameters, three chunks of ten steps.
@@ -115,7 +116,7 @@ def without_training(judged):
             params = jax.tree.map(move, states.params)
             step = np.full(2, done, np.int32)
             states = states._replace(params=params, step=jnp.asarray(step))
-            row = {name: noise + i for i, name in enumerate(HISTORY)}
+            row = {name: noise + i for i, name in enumerate(COLUMNS)}
             row |= {"step": step, "compile_seconds": np.full(2, 0.1)}
             on_chunk(states, row | {"seconds": np.full(2, done * 0.01)})
         return FitResult(states, {}, 0.1, 0.1)

@@ -11,7 +11,7 @@ from helpers import random_params
 from tolerances import F64
 
 from sesamo_jax.config import build_model, complete, resolve
-from sesamo_jax.config.resolve import from_json, to_json
+from sesamo_jax.config.record import from_json, to_json
 from sesamo_jax.flows import FLOWS, BlackBoxConfig, IntegratedConfig, KernelConfig
 from sesamo_jax.geometry.particles import coordinates, helmert, positions
 

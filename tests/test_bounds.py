@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sesamo_jax.config import BaseConfig, Config, TrainingConfig, complete, resolve
-from sesamo_jax.config.resolve import SCALARS, SECTIONS, to_json
+from sesamo_jax.config.record import to_json
+from sesamo_jax.config.schema import SCALARS, SECTIONS
 from sesamo_jax.core.bounds import bounded, check_fields
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.targets import TARGETS

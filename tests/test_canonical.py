@@ -12,7 +12,7 @@ from tolerances import F64
 from sesamo_jax.bases import Gaussian
 from sesamo_jax.flows import RealNVPConfig
 from sesamo_jax.reference.quadrature import nodes_and_weights
-from sesamo_jax.samplers.canonicalization import canonicalize, folded_log_prob
+from sesamo_jax.samplers.canonicalization import canonical_log_prob, canonicalize
 from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.symmetries import Z2, Cyclic, sign_flips
 from sesamo_jax.targets import build_target
@@ -60,7 +60,7 @@ def test_canonicalize_splits_a_point_into_cell_and_sector(symmetry, rng):
         assert np.all(symmetry.margins(folded) < 0)
         np.testing.assert_allclose(symmetry.act(sector, folded)[0], z, atol=F64)
         expected = base.log_prob(z) + np.log(symmetry.order)
-        density = partial(folded_log_prob, symmetry, base.log_prob)
+        density = partial(canonical_log_prob, symmetry, base.log_prob)
         np.testing.assert_allclose(density(folded), expected, atol=F64)
         assert (density(z) == -np.inf) == (sector != 0)
 

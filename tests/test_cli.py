@@ -17,7 +17,7 @@ import pytest
 
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.config.presets import PRESETS
-from sesamo_jax.config.resolve import to_json
+from sesamo_jax.config.record import to_json
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run.cli import main as cli
 from sesamo_jax.run.cli import run as command

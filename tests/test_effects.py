@@ -10,7 +10,8 @@ from helpers import random_params
 from sesamo_jax.config import build_model, complete, resolve
 from sesamo_jax.config.checks.effects import USES
 from sesamo_jax.config.presets import PRESETS
-from sesamo_jax.config.resolve import SCALARS, SECTIONS, from_json, to_json
+from sesamo_jax.config.record import from_json, to_json
+from sesamo_jax.config.schema import SCALARS, SECTIONS
 from sesamo_jax.targets import TARGETS
 from sesamo_jax.training.loss import batch_loss
 

@@ -11,7 +11,7 @@ import pytest
 from helpers import random_params
 
 from sesamo_jax.config import resolve
-from sesamo_jax.config.resolve import from_json, to_json
+from sesamo_jax.config.record import from_json, to_json
 from sesamo_jax.flows import FLOWS, EquivariantGraphConfig, IntegratedConfig
 from sesamo_jax.geometry.particles import coordinates, positions
 

@@ -47,8 +47,9 @@ MAY_IMPORT = {
         "storage",
     },
     "run": {
-        *("config", "core", "estimators", "evaluation", "geometry", "modulation"),
-        *("parallel", "reference", "samplers", "storage", "targets", "training"),
+        *("bases", "config", "core", "estimators", "evaluation", "flows"),
+        *("geometry", "modulation", "parallel", "reference", "samplers"),
+        *("storage", "targets", "training"),
     },
     "__main__": {"run"},
     "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
@@ -75,19 +76,10 @@ def component(path):
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def nodes(tree):
-    """Yield all nodes but those of `if TYPE_CHECKING`, which names types alone."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from nodes(node)
-
-
 def imports(path):
     """Return the full names of the modules that a file imports, wherever in it."""
     found = set()
-    for node in nodes(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -6,7 +6,7 @@ import pytest
 
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.config.presets import PRESETS
-from sesamo_jax.config.resolve import to_json
+from sesamo_jax.config.record import to_json
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.targets import TARGETS
 

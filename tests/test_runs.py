@@ -24,12 +24,13 @@ from small_runs import (
 
 from sesamo_jax import Target
 from sesamo_jax.config import resolve
-from sesamo_jax.config.resolve import from_json, to_json
+from sesamo_jax.config.record import from_json, to_json
 from sesamo_jax.core import Exact
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run import figures as plots
 from sesamo_jax.run.execute import execute
-from sesamo_jax.run.folder import HEAD, HISTORY, RunFolder, environment
+from sesamo_jax.run.folder import RunFolder
+from sesamo_jax.run.provenance import environment
 from sesamo_jax.run.text import aggregate, format_report
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets import TARGETS
@@ -154,6 +155,7 @@ def test_configuration_and_environment_are_recorded(finished):
     assert environment["packages"]["jax"] == jax.__version__
     assert environment["x64"] is True
     assert {"git_commit", "device", "python", "xla_flags"} <= set(environment)
+    assert {"date", "host", "command"} <= set(environment)
 
 
 def test_a_finished_run_is_only_read_by_resume(finished, monkeypatch):
@@ -244,6 +246,24 @@ def test_a_missing_environment_is_written(finished, tmp_path, monkeypatch):
     with pytest.raises(Reached):
         execute(resolve("gmm", "smoke", TINY, seed=5, seeds=2), path, resume=True)
     assert strict(path / "env.json")["packages"]["jax"] == jax.__version__
+
+
+def test_a_run_begun_elsewhere_goes_on(finished, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    shutil.copy(finished[0] / "config.json", path)
+    elsewhere = strict(finished[0] / "env.json") | {
+        "date": "2020-02-02T02:02:02+02:00",
+        "host": "elsewhere",
+        "command": "python3 another.py",
+        "git_commit": "0" * 40,
+    }
+    RunFolder(path).write("env.json", elsewhere)
+    monkeypatch.setattr(runs, "init_states", reach)
+    with pytest.raises(Reached):
+        execute(resolve("gmm", "smoke", TINY, seed=5, seeds=2), path, resume=True)
+    # It says what the run was begun with.
+    assert strict(path / "env.json") == elsewhere
 
 
 def test_a_folder_with_an_unreadable_configuration_is_refused(tmp_path):
@@ -476,42 +496,3 @@ def test_what_is_unknown_in_results_is_written_as_null(tmp_path):
         "name": "nan",
         "nothing": None,
     }
-
-
-def rows_of(folder, steps):
-    for step in steps:
-        row = {name: np.array([i + 0.5, i + 0.25]) for i, name in enumerate(HISTORY)}
-        folder.append_history([4, 9], row | {"step": np.array([step, step])})
-
-
-def test_a_history_cut_at_any_byte_goes_on_where_the_checkpoint_is(tmp_path, capsys):
-    folder = RunFolder(tmp_path)
-    rows_of(folder, (10, 20, 30))
-    whole = folder.history_path.read_bytes()
-    lines = whole.splitlines(keepends=True)
-    ends = np.cumsum([0, *map(len, lines)])
-    for size in {*range(0, len(whole), 7), *ends, *(ends[1:] - 1), *(ends[:-1] + 1)}:
-        for done, steps in ((0, (10, 20, 30)), (20, (30,))):
-            folder.history_path.write_bytes(whole[:size])
-            folder.truncate_history([4, 9], done)
-            rows_of(folder, steps)
-            said = capsys.readouterr().err
-            if done == 0 or size >= ends[5]:
-                assert folder.history_path.read_bytes() == whole
-                assert said == ""
-            else:  # what is there of the steps before the checkpoint stays
-                assert said.count("\n") == 1
-                assert f"{folder.history_path}: its lines up to step 20" in said
-                kept = lines[1:3] if size >= ends[3] else []
-                expected = b"".join([lines[0], *kept, *lines[5:]])
-                assert folder.history_path.read_bytes() == expected
-            assert folder.read_history()["step"][-1].tolist() == [30, 30]
-
-
-def test_a_history_of_something_else_is_refused(tmp_path):
-    folder = RunFolder(tmp_path)
-    for text in ("a,b\n1,2\n", HEAD + "1,2\n", HEAD + "x," * 9 + "\n", "{}"):
-        folder.history_path.write_text(text)
-        with pytest.raises(ValueError, match="history.csv is damaged, .* remove it"):
-            folder.truncate_history([4, 9], 10)
-        assert folder.history_path.read_text() == text

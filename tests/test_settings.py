@@ -1,14 +1,14 @@
 """From names, text and JSON to a configuration."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 
 from sesamo_jax.config import Config, complete, resolve
 from sesamo_jax.config.presets import PRESETS
-from sesamo_jax.config.resolve import difference, fingerprint, from_json, to_json
-from sesamo_jax.flows import FLOWS
+from sesamo_jax.config.record import difference, fingerprint, from_json, to_json
+from sesamo_jax.flows import FLOWS, RealNVPConfig
 from sesamo_jax.targets import TARGETS
 
 
@@ -100,12 +100,35 @@ def test_a_wrong_type_is_named_with_the_field_and_the_value(name, value, words):
         ("target.radios", "target.radius"),
         ("flow.widht", "flow.width"),
         ("densty", "density"),
+        # Of that name in another section, or without one.
+        ("training.whiten", "base.whiten"),
+        ("gamma", "training.gamma"),
     ],
 )
 def test_an_unknown_setting_names_the_nearest_known_one(name, nearest):
     with pytest.raises(ValueError, match=f"^unknown setting {name!r}") as error:
         resolve("gmm", settings={name: "1"})
     assert f"nearest: {nearest};" in str(error.value)
+
+
+def test_an_unknown_setting_of_a_section_names_those_of_that_section():
+    with pytest.raises(ValueError, match="unknown setting") as error:
+        resolve("gmm", settings={"flow.widht": "1"})
+    names = [field.name for field in fields(RealNVPConfig)]
+    assert str(error.value) == (
+        "unknown setting 'flow.widht'; nearest: flow.width; section flow has: "
+        f"{', '.join(names)}, name"
+    )
+
+
+@pytest.mark.parametrize("name", ["trainig.steps", "steps", "training", "xyzzy"])
+def test_an_unknown_section_names_the_sections(name):
+    with pytest.raises(ValueError, match="unknown setting") as error:
+        resolve("gmm", settings={name: "1"})
+    known = str(error.value).partition("known: ")[2].split(", ")
+    assert known[:5] == ["method", "modulation", "density", "target.*", "flow.*"]
+    assert {"training.*", "evaluation.*", "hmc.*"} <= set(known)
+    assert len(known) == len(set(known))
 
 
 def test_another_targets_field_is_unknown():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sesamo_jax.config import resolve
-from sesamo_jax.config.resolve import to_json
+from sesamo_jax.config.record import to_json
 from sesamo_jax.run import study as engine
 from sesamo_jax.run.cli.main import main
 from sesamo_jax.run.entry import Entry, changed, command, finished_in

@@ -14,7 +14,7 @@ from sesamo_jax.config import (
     complete,
     resolve,
 )
-from sesamo_jax.config.resolve import to_json
+from sesamo_jax.config.record import to_json
 from sesamo_jax.core import Target
 from sesamo_jax.flows import SliceCouplingConfig
 from sesamo_jax.targets import build_target

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sesamo_jax.run.folder import environment
+from sesamo_jax.run.provenance import environment
 
 
 def short(value: float, digits: int = 3) -> str:

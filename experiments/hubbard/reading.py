@@ -7,7 +7,7 @@ import numpy as np
 import reading
 from reading import Run, mean_error
 
-from sesamo_jax.config.resolve import from_json
+from sesamo_jax.config.record import from_json
 from sesamo_jax.geometry.graphs import adjacency
 from sesamo_jax.run.text import estimate_text
 from sesamo_jax.targets.hubbard.fock import FockReference, fock_reference

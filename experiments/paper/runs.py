@@ -20,7 +20,7 @@ TARGETS = ("gmm", "gmm_broken", "hubbard")
 # Rows of Table 1, as published and as later published: architecture, optimiser and
 # batches of Table 3 (preset `paper`).
 PROTOCOLS = {
-    "realnvp": {"method": "realnvp"},
+    "realnvp": {"method": "flow"},
     "canonicalization": {"method": "canonicalization"},
     "sesamo": {},
     "reinforce": {"training.objective": "reinforce"},

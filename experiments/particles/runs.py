@@ -129,6 +129,6 @@ for alpha in (0.0, 0.005):
         ("modulated", {}),
         ("canonical", {"method": "canonicalization", "training.steps": 1500}),
         # Flow and base both commute with the sign.
-        ("equivariant", {"method": "realnvp", "base.mean": 0.0}),
+        ("equivariant", {"method": "flow", "base.mean": 0.0}),
     ):
         RUNS[f"lattice_{name}_{alpha}"] = Entry("phi4_real", space | settings, 1)

@@ -55,7 +55,7 @@ for alpha in ALPHAS:
         "phi4_real",
         {"target.alpha": alpha, "method": "canonicalization", "training.steps": 1500},
     )
-add("complex_realnvp", "phi4_complex", {"method": "realnvp"})
+add("complex_realnvp", "phi4_complex", {"method": "flow"})
 add("complex_smc", "phi4_complex", {"method": "smc"})
 add("real_0.0_smc", "phi4_real", {"method": "smc"})
 

@@ -9,6 +9,6 @@ RUNS = {
     "gmm_broken_learned": Entry("gmm_broken", {"modulation": "learned"}, SEEDS),
     "hubbard": Entry("hubbard", {}, SEEDS),
     "hubbard_canonicalization": Entry("hubbard", {"method": "canonicalization"}, SEEDS),
-    "hubbard_realnvp": Entry("hubbard", {"method": "realnvp"}, SEEDS),
+    "hubbard_realnvp": Entry("hubbard", {"method": "flow"}, SEEDS),
     "hubbard_paper": Entry("hubbard", {}, 5, preset="paper"),
 }

@@ -6,6 +6,7 @@ import reading
 from reading import ROOT
 
 from readme.runs import RUNS
+from sesamo_jax.config.schema import FORMER_NAMES
 from sesamo_jax.run.entry import command
 from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.text import value_error
@@ -29,7 +30,8 @@ def row(metrics: dict) -> list[str]:
     """Return the table's cells for one run."""
     total, exact, seeds = metrics["aggregate"], metrics["exact"], metrics["seeds"]
     law = metrics["modulation"]
-    label = f"`{metrics['target']}` {metrics['method']}" + (f", {law}" if law else "")
+    method = FORMER_NAMES.get(metrics["method"], metrics["method"])
+    label = f"`{metrics['target']}` {method}" + (f", {law}" if law else "")
     if metrics["preset"] != "default":
         label += f", preset {metrics['preset']}"
     ratio = total.get("breaking_ratio")

@@ -16,7 +16,7 @@ from jax.scipy.special import i0e
 from jax.scipy.stats import norm
 
 from sesamo_jax.bases.spectral import nested
-from sesamo_jax.bases.variational import nearest_gaussian
+from sesamo_jax.bases.variational import PER_MOMENTUM, nearest_gaussian
 from sesamo_jax.core import Array, Target
 from sesamo_jax.geometry.lattice import displacement_classes
 
@@ -44,7 +44,7 @@ class SliceGaussian(nn.Module):
         start = np.log(np.asarray(self.spectra).reshape(2, -1)[:, first])
         self.mu = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
         self.log_variance = self.param(
-            "log_variance", lambda _: jnp.asarray(start, self.dtype)
+            PER_MOMENTUM, lambda _: jnp.asarray(start, self.dtype)
         )
 
     @property

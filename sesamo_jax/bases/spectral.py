@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
-from sesamo_jax.bases.variational import nearest_gaussian
+from sesamo_jax.bases.variational import PER_MOMENTUM, nearest_gaussian
 from sesamo_jax.core import Array, Target
 from sesamo_jax.geometry.lattice import displacement_classes
 
@@ -41,7 +41,7 @@ class SpectralGaussian(nn.Module):
             start_mean = jnp.asarray(self.mean, self.dtype)
             self.shift = self.param("mean", lambda _: start_mean)
         self.log_variance = self.param(
-            "log_variance", lambda _: jnp.asarray(start, self.dtype)
+            PER_MOMENTUM, lambda _: jnp.asarray(start, self.dtype)
         )
 
     @property

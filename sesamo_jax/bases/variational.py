@@ -16,6 +16,7 @@ from sesamo_jax.core import Array
 from sesamo_jax.geometry.lattice import displacement_classes
 
 PAIRS = 128
+PER_MOMENTUM = "log_variance"  # the parameter with an entry per class of momenta
 ITERATIONS = 60
 SMALLEST_PRECISION = 1e-2
 

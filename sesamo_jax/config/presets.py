@@ -92,7 +92,7 @@ DEFAULT: Preset = [
             "evaluation.batch_size": 200,
         },
     ),
-    # The folded base's sharp edge takes longer to push out of the way.
+    # The canonicalized base's sharp edge takes longer to push out of the way.
     ({"method": "canonicalization"}, {"training.steps": 5000}),
     # On lattices too a mixture is one of the paper's flows.
     *[

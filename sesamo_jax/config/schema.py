@@ -21,8 +21,8 @@ from sesamo_jax.modulation import LAWS
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.reference.methods import HMC, SMC
 from sesamo_jax.reference.settings import HMCConfig, SMCConfig
+from sesamo_jax.samplers.canonicalized_flow import CANONICALIZATION
 from sesamo_jax.samplers.flow import FLOW
-from sesamo_jax.samplers.folded_flow import CANONICALIZATION
 from sesamo_jax.samplers.mixture import VMONF, VMoNFConfig
 from sesamo_jax.samplers.sesamo import SESAMO
 from sesamo_jax.samplers.weighting import DENSITIES

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from sesamo_jax.core.target import Target
 
-# `config.schema.Config`, which has a section of every method and so is above them all.
+# Those of `config.schema`, which has a section of every method and is above them all.
 Config = Any
+TrainingConfig = Any
 
 
 def has_density(config: Config, target: Target, name: str) -> str | None:

@@ -84,7 +84,7 @@ class Model(NamedTuple):
             a mixture, of length K. None for a continuous group.
         flow_log_prob: `(params, y, drawn=False) -> (n,)`, log q~(y), the flow before
             modulation; `drawn` where y is known to be of its samples, which rounding
-            may have put outside of a folded base. None without one flow.
+            may have put outside of a canonicalized base. None without one flow.
         log_prob: `(params, x, drawn=None) -> (n,)`, the exact normalised log density at
             any x; where x are those of samples, `drawn`, their own way counts as drawn.
             -inf where x is so far away that arithmetic overflows; NaN only where an
@@ -94,7 +94,7 @@ class Model(NamedTuple):
         integrated: of a flow that is integrated in the coarse steps of training, the
             same in finer ones; None for others.
         unmodulated: the flow alone, where the law makes exp(-f(x)) / p_S(u | y) the
-            same for every u, so that training needs none; see `heat_bath.fold`.
+            same for every u, so that training needs none; see `fold` of the heat bath.
         path_gradient: the same model, where log q of its samples is differentiated at
             fixed flow parameters, through y alone; None where that takes a second pass
             of the flow, by `flow_log_prob`.

@@ -16,11 +16,11 @@ def displacement_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
     """
     displacements = np.indices(shape).reshape(len(shape), -1)
     extents = np.array(shape)[:, None]
-    folded = np.minimum(displacements, extents - displacements)
+    nearest = np.minimum(displacements, extents - displacements)
     if len(set(shape)) == 1:
-        folded = np.sort(folded, axis=0)
+        nearest = np.sort(nearest, axis=0)
     _, first, classes = np.unique(
-        folded, axis=1, return_index=True, return_inverse=True
+        nearest, axis=1, return_index=True, return_inverse=True
     )
     return classes.reshape(shape), first
 

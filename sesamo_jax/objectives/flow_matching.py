@@ -13,7 +13,6 @@ events of a batch.
 """
 
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +20,11 @@ import numpy as np
 
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.core.method import Config, TrainingConfig
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
 from sesamo_jax.geometry.particles import Particles, coordinates, positions
 from sesamo_jax.objectives.likelihood import data_batch
 from sesamo_jax.parallel.devices import over_batch
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config, TrainingConfig
 
 LARGEST_LISTED = 5  # particles, of whose 120 permutations there is a list
 PLANE = 2
@@ -59,7 +56,7 @@ def aligned(y: Array, towards: Array) -> Array:
 def squared_errors(
     model: Model,
     target: Target,
-    training: "TrainingConfig",
+    training: TrainingConfig,
     params: Params,
     key: Key,
     data: Array,
@@ -86,7 +83,7 @@ def squared_errors(
     return jnp.sum((v - (end - start)) ** 2, axis=(1, 2))
 
 
-def check_matching(config: "Config", target: Target) -> None:
+def check_matching(config: Config, target: Target) -> None:
     """Raise ValueError for what flow matching cannot do."""
     objective = "objective 'flow_matching'"
     if config.method != "flow":

@@ -5,17 +5,13 @@ all that the data show, and the reverse KL, which knows the action (Koehler, Kle
 2020, section 6).
 """
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.core.method import TrainingConfig
 from sesamo_jax.geometry.particles import Particles, random_motion
 from sesamo_jax.parallel.devices import over_batch
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import TrainingConfig
 
 # Data are drawn by a key of their own: the model's samples are those that the same step
 # would draw without them.
@@ -23,14 +19,14 @@ DATA_STREAM = 0xDA7A
 OF_MODEL_SAMPLES = ("ess", "log_z", "leak")
 
 
-def likelihood_share(training: "TrainingConfig", step: Array) -> Array:
+def likelihood_share(training: TrainingConfig, step: Array) -> Array:
     """Return lambda at a step, from 1 linearly to `likelihood_share` at the last."""
     last = max(training.steps - 1, 1)
     return 1 + (training.likelihood_share - 1) * step / last
 
 
 def data_batch(
-    target: Target, training: "TrainingConfig", key: Key, data: Array
+    target: Target, training: TrainingConfig, key: Key, data: Array
 ) -> Array:
     """Return configurations drawn from data with replacement, uniformly.
 
@@ -55,7 +51,7 @@ def data_batch(
 def negative_log_likelihoods(
     model: Model,
     target: Target,
-    training: "TrainingConfig",
+    training: TrainingConfig,
     params: Params,
     key: Key,
     data: Array,

@@ -1,9 +1,7 @@
 """The methods `hmc` and `smc`: samplers without a model, which know no density."""
 
-from typing import TYPE_CHECKING
-
 from sesamo_jax.core import Target
-from sesamo_jax.core.method import Method
+from sesamo_jax.core.method import Config, Method
 from sesamo_jax.parallel.memory import (
     device_memory_bytes,
     host_memory_bytes,
@@ -15,23 +13,20 @@ from sesamo_jax.reference.smc import build_smc
 from sesamo_jax.samplers.sizes import event_bytes
 from sesamo_jax.samplers.symmetry_checks import check_whole_space
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def _complete(config: "Config", target: Target) -> "Config":
+def _complete(config: Config, target: Target) -> Config:
     check_whole_space(config, target)
     return config
 
 
-def _lacks_density(config: "Config", target: Target, name: str) -> str | None:
+def _lacks_density(config: Config, target: Target, name: str) -> str | None:
     return (
         f"method {config.method!r} has no density, which {name} needs: use 'flow', "
         "'sesamo' or 'vmonf'"
     )
 
 
-def _check_chains(config: "Config", target: Target) -> None:
+def _check_chains(config: Config, target: Target) -> None:
     hmc = config.hmc
     stored = int(hmc.chains) * int(hmc.samples) * event_bytes(target)
     require_memory(
@@ -39,7 +34,7 @@ def _check_chains(config: "Config", target: Target) -> None:
     )
 
 
-def _check_populations(config: "Config", target: Target) -> None:
+def _check_populations(config: Config, target: Target) -> None:
     smc = config.smc
     population = int(smc.particles) * event_bytes(target)
     require_memory(2 * population, device_memory_bytes(), "smc", "lower smc.particles")

@@ -1,13 +1,10 @@
 """Saving and restoring: training states and trained parameters, through orbax."""
 
 import errno
-import json
 import os
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -17,13 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from sesamo_jax.core import Key, Params
+from sesamo_jax.core import Params
 from sesamo_jax.parallel.processes import from_first, on_first
-from sesamo_jax.storage.files import first_line, read_json, write_json
+from sesamo_jax.run.seal import seal, steps_in, verified
+from sesamo_jax.storage.files import first_line
 from sesamo_jax.training.fit import TrainState
 
 KEPT = 2
-RECORD = "record.json"
 # What a step takes on the disk, at most: for each byte, array and step.
 ROOM, ROOM_PER_ARRAY, ROOM_PER_STEP = 1.1, 1024, 96 * 1024
 
@@ -37,7 +34,7 @@ class Checkpoints:
 
     Args:
         folder: created if missing; what a killed or refused write left is removed.
-        configurations: `settings.fingerprint` of the run, the first of which is saved
+        configurations: `resolve.fingerprint` of the run, the first of which is saved
             with the states; states saved with any other are refused.
         read_only: the folder is another run's: it must exist and stays as it is.
     """
@@ -98,12 +95,7 @@ class Checkpoints:
         try:
             self._reserve(tree)
             self._manager.save(step, args=ocp.args.StandardSave(tree))
-            record = {
-                "configuration": self._configurations[0],
-                "generator": _generator(states.key),
-            }
-            checksum = _checksum(self._folder / str(step), record)
-            write_json(self._folder / str(step) / RECORD, record | {"sha256": checksum})
+            seal(self._folder / str(step), self._configurations[0], states.key)
         except ValueError as error:  # tensorstore's word for a full disk
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -130,7 +122,7 @@ class Checkpoints:
 
     def _tidy(self) -> None:
         """Remove what was not written whole, and what was not removed whole."""
-        old = [self._folder / str(step) for step in _steps(self._folder)[KEPT:]]
+        old = [self._folder / str(step) for step in steps_in(self._folder)[KEPT:]]
         for path in [*self._folder.glob("*.orbax-checkpoint-tmp*"), *old]:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -157,7 +149,7 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             path = self._folder / str(step)
             try:
-                record = _verified(path)
+                record = verified(path)
                 known = record.get("configuration", self._configurations[0])
                 own = known in self._configurations
                 found = self._read(step, like, record["generator"]) if own else None
@@ -192,55 +184,6 @@ class Checkpoints:
     def close(self) -> None:
         """Release orbax's resources."""
         on_first(lambda: self._manager.close())
-
-
-def stored_generator(folder: Path) -> str:
-    """Return the random number generator of the last states that are whole.
-
-    JAX's own, as it is set up, where there are none.
-    """
-    for step in _steps(folder):
-        with suppress(ValueError, OSError):
-            return _verified(folder / str(step))["generator"]
-    return _generator(jax.random.key(0))
-
-
-def _steps(folder: Path) -> list[int]:
-    """Return the steps that are there, whole or not, the last one first."""
-    names = [path.name for path in folder.glob("*")]
-    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
-
-
-def _generator(key: Key) -> str:
-    """Return the name of the random number generator of a key."""
-    return str(jax.random.key_impl(key))
-
-
-def _verified(path: Path) -> dict[str, str]:
-    """Return what was saved with a step; without a checksum if it has none.
-
-    Raises:
-        ValueError: if its files are not as they were written.
-    """
-    if not (path / RECORD).exists():  # by an earlier version, or killed before it
-        return {"generator": _generator(jax.random.key(0))}
-    record = read_json(path / RECORD)
-    given = record.pop("sha256", None)
-    if given != _checksum(path, record):
-        raise ValueError("its checksum does not agree")
-    return record | {"sha256": given}
-
-
-def _checksum(path: Path, record: dict[str, str]) -> str:
-    """Return the SHA-256 of the record of a step and of all its other files."""
-    digest = sha256(json.dumps(record, sort_keys=True).encode())
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    for file in files:
-        if file != path / RECORD:
-            content = file.read_bytes()
-            digest.update(f"{file.relative_to(path)} {len(content)}\n".encode())
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _on_host(states: TrainState) -> dict[str, Any]:

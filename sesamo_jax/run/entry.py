@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sesamo_jax.config import resolve
-from sesamo_jax.config.resolve import difference, to_json
+from sesamo_jax.config.record import difference, to_json
 
 STOPPING_SECONDS = 120.0
 

@@ -11,35 +11,23 @@ import numpy as np
 
 from sesamo_jax.config.build import build_model
 from sesamo_jax.config.complete import complete
-from sesamo_jax.config.resolve import difference, fingerprint, to_json
+from sesamo_jax.config.record import difference, fingerprint, to_json
 from sesamo_jax.config.schema import METHODS, Run
 from sesamo_jax.core import Model, Target
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement, place
 from sesamo_jax.parallel.processes import exchange, from_first, on_first, together
-from sesamo_jax.run.checkpoint import Checkpoints, stored_generator
+from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.console import progress, stop_signals
 from sesamo_jax.run.figures import make_figures
-from sesamo_jax.run.folder import (
-    CONFIG,
-    ENVIRONMENT,
-    METRICS,
-    REMEDIES,
-    SAMPLES,
-    RunFolder,
-    environment,
-)
+from sesamo_jax.run.folder import METRICS, SAMPLES, RunFolder
 from sesamo_jax.run.judging import judge, metrics, sample_reference
-from sesamo_jax.run.text import format_report
+from sesamo_jax.run.opening import open_folder
+from sesamo_jax.run.seal import stored_generator
 from sesamo_jax.run.warm_start import warm_start
 from sesamo_jax.storage.data import read_data
-from sesamo_jax.storage.files import reading
 from sesamo_jax.training.fit import FitResult, TrainState, fit, init_states
 
 CHECKPOINT_SECONDS = 30.0
-
-
-class UsageError(ValueError):
-    """A request that cannot be carried out as it stands; nothing was written."""
 
 
 class Stopped(RuntimeError):
@@ -93,7 +81,7 @@ def _execute(
         data = together(lambda: read_data("training", run.config, target))
         held_out = together(lambda: read_data("evaluation", run.config, target))
     with closing(folder):
-        on_first(lambda: _open(run, folder, resume, placement))
+        on_first(lambda: open_folder(run, folder, resume, placement))
         return _fill(run, folder, target, model, (data, held_out), placement)
 
 
@@ -151,61 +139,6 @@ def _place(run: Run, devices: int | None) -> Placement:
             )
         return ONE_DEVICE
     return place(devices, run.seeds, run.config.training.batch_size)
-
-
-def _open(run: Run, folder: RunFolder, resume: bool, placement: Placement) -> None:
-    path = folder.path
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"output folder {path} has a name that is not UTF-8, as checkpoints need: "
-            "choose another, or a locale of UTF-8"
-        ) from error
-    try:
-        new = folder.is_new()
-        folder.check()
-        config, metrics = folder.read(CONFIG), folder.read(METRICS)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read output folder {path}: {error}") from error
-    if not new and config is None:
-        raise UsageError(
-            f"output folder {path} holds files that are not a run's: choose another"
-        )
-    if not new and not resume:
-        raise UsageError(
-            f"output folder {path} already holds a run: choose another, or add --resume"
-        )
-    wanted = to_json(run)
-    known = config
-    if config is not None and metrics is None:  # how to judge may still change
-        known = {**config, "evaluation": wanted["evaluation"]}
-    if known is not None and (changed := difference(known, wanted)):
-        raise UsageError(
-            f"output folder {path} holds a run of another configuration ({changed}), "
-            f"see {path / CONFIG}: repeat its settings to resume, or choose another "
-            "folder"
-        )
-    if metrics is not None:
-        with reading(path / METRICS, REMEDIES[METRICS]):
-            format_report(metrics)  # which takes all that it should have
-            if len(metrics["seeds"]) != run.seeds:
-                raise ValueError(f"it is not of {run.seeds} seeds")
-    try:
-        folder.open()
-        if metrics is None:
-            folder.write(CONFIG, wanted)
-        if config is None or not (path / ENVIRONMENT).exists():
-            folder.write(ENVIRONMENT, environment() | {"mesh": placement.describe()})
-    except BlockingIOError as error:
-        raise UsageError(
-            f"another process is at work in output folder {path}: wait for its end, or "
-            "choose another"
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            f"output folder {path} is not writable: {error.strerror or error}"
-        ) from error
 
 
 class _Start(NamedTuple):

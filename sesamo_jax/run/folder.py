@@ -1,22 +1,14 @@
 """The run folder: what is written where."""
 
-import csv
 import fcntl
-import importlib.metadata
 import os
-import platform
-import resource
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
+from sesamo_jax.run import history
 from sesamo_jax.storage.files import (
     Damaged,
     partial,
@@ -28,23 +20,6 @@ from sesamo_jax.storage.files import (
     write_json,
 )
 
-PACKAGES = (
-    *("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
-    *("distrax", "diffrax", "blackjax"),
-)
-HISTORY = (
-    "seed",
-    "step",
-    "seconds",
-    "samples_drawn",
-    "loss",
-    "loss_std",
-    "ess",
-    "log_z",
-    "leak",
-    "nonfinite_steps",
-)
-HEAD = ",".join(HISTORY) + "\n"
 PROBE = ".write_test"
 CONFIG, ENVIRONMENT, METRICS = "config.json", "env.json", "metrics.json"
 LINES, SAMPLES = "history.csv", "samples.npz"
@@ -156,14 +131,7 @@ class RunFolder:
 
     def append_history(self, seeds: Sequence[int], row: Mapping[str, Any]) -> None:
         """Append one line per seed to `history.csv`."""
-        new = not self.history_path.exists()
-        with self.history_path.open("a", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if new:
-                writer.writerow(HISTORY)
-            for index, seed in enumerate(seeds):
-                values = [row[name][index].item() for name in HISTORY[1:]]
-                writer.writerow([seed, *(_short(value) for value in values)])
+        history.append(self.history_path, seeds, row)
 
     def truncate_history(self, seeds: Sequence[int], step: int) -> None:
         """Drop lines beyond a step, which a resumed run writes again, and torn ones.
@@ -175,25 +143,12 @@ class RunFolder:
         if not self.history_path.exists():
             return
         with reading(self.history_path, REMEDIES[LINES]):
-            text = self.history_path.read_text()
-            head, *lines = text.splitlines(keepends=True) or [""]
-            if not HEAD.startswith(head):
-                raise ValueError("its first line does not name a history's columns")
-            lines = [line for line in lines if line.endswith("\n")]
-            steps = [_step(line) for line in lines]
-        members = Counter(steps)
-        whole = [s <= step and members[s] == len(seeds) for s in steps]
-        if step > max(compress(steps, whole), default=0):
-            print(
-                f"{self.history_path}: its lines up to step {step} are missing, the "
-                "history goes on without them",
-                file=sys.stderr,
-            )
-        if not any(whole):
+            kept = history.until(self.history_path, seeds, step)
+        if not kept:
             self.history_path.unlink()
             return
         with replacing(self.history_path) as file:
-            file.write("".join([head, *compress(lines, whole)]).encode())
+            file.write(kept.encode())
 
     def read_history(self) -> dict[str, np.ndarray]:
         """Return the history, one array of shape (rows, seeds) per column.
@@ -201,61 +156,4 @@ class RunFolder:
         Raises: as `read`.
         """
         with reading(self.history_path, REMEDIES[LINES]):
-            with self.history_path.open() as file:
-                table = list(csv.DictReader(file))
-            seeds = len({row["seed"] for row in table})
-            return {
-                name: np.array([float(row[name]) for row in table]).reshape(-1, seeds)
-                for name in HISTORY
-            }
-
-
-def _step(line: str) -> int:
-    """Return the step of a line of the history."""
-    values = [float(value) for value in line.split(",")]
-    if len(values) != len(HISTORY):
-        raise ValueError(f"a line has {len(values)} numbers")
-    return int(values[1])
-
-
-def _short(value: float | int) -> float | int | str:
-    return value if isinstance(value, int) else f"{value:.7g}"
-
-
-def environment() -> dict[str, Any]:
-    """Return versions, device and settings that a result may depend on."""
-    device = jax.devices()[0]
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "device": f"{device.platform} {device.device_kind}",
-        "devices": jax.device_count(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
-        "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
-        "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
-        "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-    }
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident memory that this process has had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+            return history.read(self.history_path)

@@ -1,5 +1,7 @@
 """Judging what a run has trained or sampled: the content of `metrics.json`."""
 
+import resource
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,7 +16,6 @@ from sesamo_jax.estimators import doubts
 from sesamo_jax.evaluation.report import report
 from sesamo_jax.evaluation.sampling import build_draw
 from sesamo_jax.run.console import progress_bar
-from sesamo_jax.run.folder import peak_memory_bytes
 from sesamo_jax.run.text import aggregate
 from sesamo_jax.training.fit import FitResult
 from sesamo_jax.training.optimizer import nonfinite_steps
@@ -103,7 +104,7 @@ def metrics(
         "modulation": config.modulation if "modulation" in uses else None,
         "density": config.density if "density" in uses else None,
         "preset": run.preset,
-        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes": _peak_memory_bytes(),
         "seeds": entries,
         "doubts": _doubts(run, target, entries, arrays["x"][0]),
         "aggregate": aggregate(entries),
@@ -114,6 +115,12 @@ def metrics(
             "source": exact.source,
         },
     }
+
+
+def _peak_memory_bytes() -> int:
+    """Return the largest resident memory that this process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 def _entry(run: Run, seed: int, result: FitResult, skipped: int) -> dict[str, Any]:

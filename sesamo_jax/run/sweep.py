@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from sesamo_jax.config import Run, complete
-from sesamo_jax.config.resolve import difference, to_json
+from sesamo_jax.config.record import difference, to_json
 from sesamo_jax.run.execute import Stopped, execute
 from sesamo_jax.run.folder import CONFIG, METRICS
 from sesamo_jax.run.pages import markdown

@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
+from sesamo_jax.bases.variational import PER_MOMENTUM
 from sesamo_jax.config.build import build_model
-from sesamo_jax.config.resolve import fingerprint, from_json, to_json
+from sesamo_jax.config.record import fingerprint, from_json, to_json
 from sesamo_jax.core import Params
+from sesamo_jax.flows.continuous.lattice import PER_DISPLACEMENT
 from sesamo_jax.geometry.lattice import displacement_classes
 from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.folder import CONFIG, RunFolder
@@ -84,7 +86,7 @@ def enlarge(
     Raises:
         ValueError: if one does not fit, naming it.
     """
-    rules = {"kernel": _enlarge_kernel, "log_variance": _enlarge_spectrum}
+    rules = {PER_DISPLACEMENT: _enlarge_kernel, PER_MOMENTUM: _enlarge_spectrum}
     values = dict(jax.tree_util.tree_leaves_with_path(old))
     larger = len(old_shape) == len(new_shape) and all(
         b >= a for a, b in zip(old_shape, new_shape, strict=True)
@@ -111,12 +113,12 @@ def enlarge(
     return jax.tree_util.tree_map_with_path(convert, new)
 
 
-def _folded(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return per class its folded displacement (classes, axes), and its members."""
+def _nearest(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return per class its nearest displacement (classes, axes), and its members."""
     classes, first = displacement_classes(shape)
     positions = np.stack(np.unravel_index(first, shape), axis=-1)
-    folded = np.minimum(positions, np.array(shape) - positions)
-    return classes, folded, np.bincount(classes.ravel())
+    nearest = np.minimum(positions, np.array(shape) - positions)
+    return classes, nearest, np.bincount(classes.ravel())
 
 
 def _enlarge_kernel(
@@ -127,12 +129,12 @@ def _enlarge_kernel(
     Parameters are kernels times the members of a class. Half an extent away the two
     directions are one site on the old lattice, and two on a larger one.
     """
-    classes, _, old_members = _folded(old_shape)
-    _, folded, new_members = _folded(new_shape)
-    out = np.zeros((*old.shape[:-1], len(folded)), old.dtype)
+    classes, _, old_members = _nearest(old_shape)
+    _, nearest, new_members = _nearest(new_shape)
+    out = np.zeros((*old.shape[:-1], len(nearest)), old.dtype)
     half = np.array(old_shape) / 2
     grown = np.array(new_shape) > np.array(old_shape)
-    for index, displacement in enumerate(folded):
+    for index, displacement in enumerate(nearest):
         if np.all(displacement <= half):
             source = classes[tuple(displacement)]
             shared = np.sum((displacement == half) & grown)
@@ -145,11 +147,11 @@ def _enlarge_spectrum(
     old: np.ndarray, old_shape: tuple[int, ...], new_shape: tuple[int, ...]
 ) -> np.ndarray:
     """Return log variances, (..., classes), interpolated at the new momenta."""
-    classes, _, _ = _folded(old_shape)
-    _, folded, _ = _folded(new_shape)
+    classes, _, _ = _nearest(old_shape)
+    _, nearest, _ = _nearest(new_shape)
     quadrant = classes[tuple(slice(extent // 2 + 1) for extent in old_shape)]
     axes = [np.arange(extent // 2 + 1) for extent in old_shape]
-    momenta = folded * np.array(old_shape) / np.array(new_shape)
+    momenta = nearest * np.array(old_shape) / np.array(new_shape)
     momenta = np.minimum(momenta, [axis[-1] for axis in axes])  # odd extents
     parts = old.ndim - 1  # of a complex field, leading
     values = np.moveaxis(old[..., quadrant], range(parts), range(-parts, 0))

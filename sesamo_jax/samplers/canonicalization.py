@@ -3,7 +3,7 @@
 z -> z_c = C z in Omega -> y = g(z_c) -> x = C^-1 y, with the sector of z kept
 explicitly between C and its inverse. For an invariant base density the sector is
 uniform and independent of z_c, so the model is an `exact` modulation of a flow whose
-base is folded into Omega, and its density follows the same accounting.
+base C maps into Omega, and its density follows the same accounting.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def canonicalize(symmetry: FiniteSymmetry, z: Array) -> tuple[Array, Array]:
     return symmetry.undo(sector, z), sector
 
 
-def folded_log_prob(
+def canonical_log_prob(
     symmetry: FiniteSymmetry,
     base_log_prob: Callable[[Array], Array],
     z: Array,

@@ -1,10 +1,10 @@
 """What flows with and without modulation take where nothing has been said."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sesamo_jax.bases import complete_base
 from sesamo_jax.core import Symmetry, Target
+from sesamo_jax.core.method import Config
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.symmetry_checks import (
@@ -13,11 +13,8 @@ from sesamo_jax.samplers.symmetry_checks import (
     check_unlisted,
 )
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def require_symmetry(config: "Config", target: Target) -> Symmetry:
+def require_symmetry(config: Config, target: Target) -> Symmetry:
     """Return the target's symmetry.
 
     Raises:
@@ -38,12 +35,12 @@ def is_listed(symmetry: Symmetry | None) -> bool:
 
 
 def complete_flow(
-    config: "Config",
+    config: Config,
     target: Target,
     symmetry: Symmetry | None = None,
     learned: bool = False,
     path_gradient: bool = True,
-) -> "Config":
+) -> Config:
     """Fill what depends on the target, and check densities and objectives.
 
     Args:

@@ -1,9 +1,9 @@
 """A flow alone, the baseline without any symmetry, or with one of its own."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from sesamo_jax.core import Model, Target
-from sesamo_jax.core.method import Method
+from sesamo_jax.core.method import Config, Method
 from sesamo_jax.modulation import ExactLaw, Law
 from sesamo_jax.samplers.completion import complete_flow
 from sesamo_jax.samplers.modulated_flow import build_flow_model
@@ -11,20 +11,17 @@ from sesamo_jax.samplers.sizes import check_base, check_batches
 from sesamo_jax.samplers.symmetry_checks import check_whole_space
 from sesamo_jax.symmetries import Trivial
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def _complete(config: "Config", target: Target) -> "Config":
+def _complete(config: Config, target: Target) -> Config:
     check_whole_space(config, target)
     return complete_flow(config, target)
 
 
-def _build(target: Target, config: "Config") -> Model:
+def _build(target: Target, config: Config) -> Model:
     return build_flow_model(target, config, cast(Law, ExactLaw(Trivial())))
 
 
-def _check_sizes(config: "Config", target: Target) -> None:
+def _check_sizes(config: Config, target: Target) -> None:
     check_base(config, target)
     check_batches(config, target, images=1, shares=0)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from sesamo_jax.core import Array, FiniteSymmetry
 from sesamo_jax.flows.continuous.integrate import is_adaptive
 from sesamo_jax.flows.coupling.score import with_score
-from sesamo_jax.samplers.canonicalization import canonicalize, folded_log_prob
+from sesamo_jax.samplers.canonicalization import canonical_log_prob, canonicalize
 from sesamo_jax.samplers.weighting import overflow_to_zero
 
 
@@ -20,19 +20,19 @@ class FlowDensity(nn.Module):
         base: q_0, with the methods of `base.Gaussian`.
         bijection: g, with the methods of `core.Bijection`.
         unit: length in which the flow measures configurations.
-        folded: the symmetry into whose cell the base is folded (canonicalization).
+        canonical: the symmetry into whose cell the base is mapped by C.
         carries_score: `draw` differentiates log q~ at fixed parameters, through y
-            alone; not where the base is folded.
+            alone; not where the base is canonicalized.
     """
 
     base: nn.Module
     bijection: nn.Module
     unit: float
-    folded: FiniteSymmetry | None = None
+    canonical: FiniteSymmetry | None = None
     carries_score: bool = False
 
     def draw(self, noise: Array) -> tuple[Array, Array, Array]:
-        """Return y, log q~(y) and the sector from which z was folded (else 0)."""
+        """Return y, log q~(y) and the sector that z was in before C (else 0)."""
         z, log_base = self.base.from_noise(noise)
         if self.carries_score:
             _, pull = nn.vjp(
@@ -46,33 +46,33 @@ class FlowDensity(nn.Module):
             log_q = with_score(log_base - log_det, y, score / self.unit)
             return y, log_q, jnp.zeros((), jnp.int32)
         sector = jnp.zeros((), jnp.int32)
-        if self.folded is not None:
-            z, sector = canonicalize(self.folded, z)
-            log_base = log_base + jnp.log(self.folded.order)
+        if self.canonical is not None:
+            z, sector = canonicalize(self.canonical, z)
+            log_base = log_base + jnp.log(self.canonical.order)
         y, log_det = self.bijection.forward_and_log_det(z / self.unit)
         return self.unit * y, log_base - log_det, sector
 
     def log_prob(self, y: Array, drawn: Array | bool = False) -> Array:
-        """Return log q~(y); -inf where the base, or the folded one, has no mass.
+        """Return log q~(y); -inf where the base, canonicalized or not, has no mass.
 
         Also where the flow's arithmetic overflows, so far away is y; NaN says that an
         adaptive integration has failed.
 
         Args:
             y: one event.
-            drawn: whether it came from `draw`, which a folded base need not find out.
+            drawn: whether it came from `draw`, which the cell need not find out.
         """
         z, log_det = self.bijection.inverse_and_log_det(y / self.unit)
         z = self.unit * z
-        if self.folded is None:
+        if self.canonical is None:
             log_base = self.base.log_prob(z)
         else:
-            log_base = folded_log_prob(self.folded, self.base.log_prob, z, drawn)
+            log_base = canonical_log_prob(self.canonical, self.base.log_prob, z, drawn)
         log_q = log_base + log_det
         return log_q if is_adaptive(self.bijection) else overflow_to_zero(y, log_q)
 
     def from_base(self, noise: Array) -> Array:
-        """Return z, before any folding."""
+        """Return z, before any C."""
         return self.base.from_noise(noise)[0]
 
     def velocity(self, t: Array, y: Array) -> Array:

@@ -16,7 +16,7 @@ that share z, with p(c | z), are those of the SESaMo authors' package.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from sesamo_jax.bases import build_base, complete_base
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
 from sesamo_jax.core.bounds import size
-from sesamo_jax.core.method import Method
+from sesamo_jax.core.method import Config, Method
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.coupling.conditioner import MLP
 from sesamo_jax.objectives import OBJECTIVES
@@ -32,9 +32,6 @@ from sesamo_jax.parallel.memory import check_parameters
 from sesamo_jax.samplers.events import sample_and_images
 from sesamo_jax.samplers.sizes import check_base, check_batches
 from sesamo_jax.samplers.symmetry_checks import check_slice, check_whole_space
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 from sesamo_jax.samplers.weighting import overflow_to_zero, sum_over_ways
 
 OWN_DENSITIES = ("marginal", "augmented")
@@ -55,7 +52,7 @@ class VMoNFConfig:
     layers: int = size(1, least=0, most=1000)
 
 
-def build_mixture(target: Target, config: "Config") -> Model:
+def build_mixture(target: Target, config: Config) -> Model:
     """Return the mixture of flows of a completed configuration.
 
     Its params["flow"] holds the base and all components, stacked along a leading axis,
@@ -154,7 +151,7 @@ def build_mixture(target: Target, config: "Config") -> Model:
     )
 
 
-def _complete(config: "Config", target: Target) -> "Config":
+def _complete(config: Config, target: Target) -> Config:
     """Fill what depends on the target, and check densities and objectives."""
     check_whole_space(config, target)
     check_slice(config, target, continuous=False)
@@ -195,7 +192,7 @@ def _complete(config: "Config", target: Target) -> "Config":
     return replace(config, training=training, base=base, density=density)
 
 
-def _check_sizes(config: "Config", target: Target) -> None:
+def _check_sizes(config: Config, target: Target) -> None:
     """Raise ValueError if batches of all components do not fit."""
     check_base(config, target)
     count = int(config.vmonf.components)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -21,6 +21,7 @@ from sesamo_jax.core import (
     Transport,
     as_finite,
 )
+from sesamo_jax.core.method import Config
 from sesamo_jax.flows import IntegratedConfig
 from sesamo_jax.flows.continuous.integrate import is_adaptive
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
@@ -35,15 +36,12 @@ from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.samplers.weighting import leaked, orbit, sum_over_ways
 from sesamo_jax.symmetries import U1, Trivial
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
-
 
 def build_flow_model(
     target: Target,
-    config: "Config",
+    config: Config,
     law: Law,
-    folded: FiniteSymmetry | None = None,
+    canonical: FiniteSymmetry | None = None,
 ) -> Model:
     """Return the model of one flow and its modulation.
 
@@ -51,7 +49,7 @@ def build_flow_model(
         target: what to sample.
         config: completed; its sections `flow` and `base` are what matters here.
         law: of the modulation; the exact one of the trivial group for none.
-        folded: the group into whose cell the base is folded, see `canonicalization`.
+        canonical: the group into whose cell the base is mapped, see `canonicalization`.
 
     Raises:
         ValueError: where the flow does not fit the target, or training its parameters
@@ -63,7 +61,7 @@ def build_flow_model(
     unit = base.scale if config.base.whiten else 1.0
 
     def assemble(bijection: nn.Module) -> Model:
-        flow = FlowDensity(base, bijection, unit, folded)
+        flow = FlowDensity(base, bijection, unit, canonical)
         model = _assemble_both(flow, law, shape, dtype)
         if not isinstance(law, HeatBathLaw):
             return model
@@ -105,7 +103,7 @@ def _assemble_both(
 ) -> Model:
     """Return the model, with its path gradient where the flow carries a score."""
     model = _assemble(flow, law, shape, dtype)
-    if flow.folded is not None or not isinstance(flow.bijection, CarriesScore):
+    if flow.canonical is not None or not isinstance(flow.bijection, CarriesScore):
         return model
     carrying = flow.clone(carries_score=True)
     return model._replace(path_gradient=_assemble(carrying, law, shape, dtype))
@@ -137,7 +135,7 @@ def _assemble(
         }
 
     def pick(params: Params, key: Key, y: Array, sector: Array) -> tuple[Array, Array]:
-        if flow.folded is not None:  # C^-1 undoes what C did to this very sample
+        if flow.canonical is not None:  # C^-1 undoes what C did to this very sample
             return sector, law_apply(params, y, method="log_probs")[sector]
         return law_apply(params, key, y)
 

@@ -1,30 +1,25 @@
 """SESaMo: a flow modulated by a law over the elements of the target's symmetry."""
 
-from typing import TYPE_CHECKING
-
 from sesamo_jax.core import Model, Target
-from sesamo_jax.core.method import Method
+from sesamo_jax.core.method import Config, Method
 from sesamo_jax.modulation import LAWS, MAX_ENUMERATED_ORDER, build_law
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.completion import complete_flow, is_listed, require_symmetry
 from sesamo_jax.samplers.modulated_flow import build_flow_model
 from sesamo_jax.samplers.sizes import check_base, check_batches
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def _complete(config: "Config", target: Target) -> "Config":
+def _complete(config: Config, target: Target) -> Config:
     symmetry = require_symmetry(config, target)
     learned = LAWS[config.modulation].is_learned
     return complete_flow(config, target, symmetry, learned)
 
 
-def _build(target: Target, config: "Config") -> Model:
+def _build(target: Target, config: Config) -> Model:
     return build_flow_model(target, config, build_law(config.modulation, target))
 
 
-def _check_sizes(config: "Config", target: Target) -> None:
+def _check_sizes(config: Config, target: Target) -> None:
     """Raise ValueError if batches, with the shares of a heat bath, do not fit."""
     assert target.symmetry is not None  # `_complete` has refused targets without
     shares = 0
@@ -35,7 +30,7 @@ def _check_sizes(config: "Config", target: Target) -> None:
     check_batches(config, target, 1, shares)
 
 
-def _lacks_density(config: "Config", target: Target, name: str) -> str | None:
+def _lacks_density(config: Config, target: Target, name: str) -> str | None:
     order = None if target.symmetry is None else target.symmetry.order
     if order is None or order <= MAX_ENUMERATED_ORDER:
         return None

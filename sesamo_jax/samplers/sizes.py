@@ -5,21 +5,18 @@ are there, see `parallel.memory`.
 """
 
 from math import prod
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Target
+from sesamo_jax.core.method import Config
 from sesamo_jax.parallel.memory import (
     device_memory_bytes,
     host_memory_bytes,
     require_memory,
 )
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
 
 def event_bytes(target: Target) -> int:
@@ -37,7 +34,7 @@ def check_event(target: Target) -> None:
     )
 
 
-def check_base(config: "Config", target: Target) -> None:
+def check_base(config: Config, target: Target) -> None:
     """Raise ValueError if building the base needs more memory than there is."""
     require_memory(
         BASES[config.base.kind].held * event_bytes(target),
@@ -48,7 +45,7 @@ def check_base(config: "Config", target: Target) -> None:
 
 
 def check_batches(
-    config: "Config", target: Target, images: int, shares: int, also: str = ""
+    config: Config, target: Target, images: int, shares: int, also: str = ""
 ) -> None:
     """Raise ValueError if training or reports need more memory than there is.
 

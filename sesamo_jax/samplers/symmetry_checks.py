@@ -1,19 +1,15 @@
 """Checks of methods, bases, flows and densities against a target's symmetry."""
 
-from typing import TYPE_CHECKING
-
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Target
+from sesamo_jax.core.method import Config
 from sesamo_jax.flows import SliceConfig
 from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
 from sesamo_jax.objectives import OBJECTIVES
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def check_whole_space(config: "Config", target: Target) -> None:
+def check_whole_space(config: Config, target: Target) -> None:
     """Raise ValueError for a target on a slice of its space."""
     if isinstance(target.geometry, Slice):
         raise ValueError(
@@ -22,13 +18,13 @@ def check_whole_space(config: "Config", target: Target) -> None:
         )
 
 
-def sums_over_images(config: "Config") -> bool:
+def sums_over_images(config: Config) -> bool:
     """Return whether the objective asked for does."""
     name = config.training.objective
     return name is not None and OBJECTIVES[name].sums_over_images
 
 
-def check_unlisted(config: "Config", target: Target) -> None:
+def check_unlisted(config: Config, target: Target) -> None:
     """Raise ValueError for what sums over all elements of a group that is too large."""
     assert target.symmetry is not None
     summing = {
@@ -50,7 +46,7 @@ def check_unlisted(config: "Config", target: Target) -> None:
             )
 
 
-def check_slice(config: "Config", target: Target, continuous: bool) -> None:
+def check_slice(config: Config, target: Target, continuous: bool) -> None:
     """Raise ValueError unless base and flow stay where the density of y is defined.
 
     A group that acts on slices of the same space, U(1), takes y on the slice only: off
@@ -75,7 +71,7 @@ def check_slice(config: "Config", target: Target, continuous: bool) -> None:
         )
 
 
-def check_continuous(config: "Config", target: Target) -> None:
+def check_continuous(config: Config, target: Target) -> None:
     """Raise ValueError for what needs a list of the group's elements."""
     known = {
         "density": config.density in ("orbit", "strict"),

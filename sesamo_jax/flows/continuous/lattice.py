@@ -29,6 +29,9 @@ SLOPE_POINTS = 64
 SMALLEST_SLOPE = 1e-9  # keeps the gradient finite at v = 0
 NORM_ORDER = 16
 
+# The parameter with an entry per class of displacements.
+PER_DISPLACEMENT = "kernel"
+
 
 @dataclass(frozen=True)
 class ContinuousConfig:
@@ -98,7 +101,7 @@ class ContinuousFlow(nn.Module):
         """Create the kernels, one number per class of displacements; all 0, v = 0."""
         self.classes, self.first = displacement_classes(self.lattice)
         sizes = (self.config.time_modes, self.config.features, self.first.size)
-        raw = self.param("kernel", nn.initializers.zeros, sizes, self.dtype)
+        raw = self.param(PER_DISPLACEMENT, nn.initializers.zeros, sizes, self.dtype)
         # A step of the optimiser then moves v as far through one class as another.
         self.kernel = raw / np.bincount(self.classes.ravel()).astype(self.dtype)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sesamo_jax.config import Run, resolve
 from sesamo_jax.config.presets import PRESETS
-from sesamo_jax.config.resolve import SECTIONS, to_json
-from sesamo_jax.config.schema import GRADIENTS, METHODS, OBJECTIVES
+from sesamo_jax.config.record import to_json
+from sesamo_jax.config.schema import GRADIENTS, METHODS, OBJECTIVES, SECTIONS
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.parallel.processes import Group, is_first, join
 from sesamo_jax.run.cli.command import (

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key, Model, Params, Samples, Target
+from sesamo_jax.core.method import Config
 from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.parallel.devices import over_batch
 from sesamo_jax.samplers.worldlines.law import WorldlineLaw
-
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
 
 def log_mean(key: Key, terms: Array, one: Callable[[Array], Array]) -> Array:
@@ -32,7 +30,7 @@ def log_mean(key: Key, terms: Array, one: Callable[[Array], Array]) -> Array:
     return value + picked - jax.lax.stop_gradient(picked)
 
 
-def build_worldlines(target: Target, config: "Config") -> Model:
+def build_worldlines(target: Target, config: Config) -> Model:
     """Return the worldline sampler of a completed configuration.
 
     Its log_q estimates log q(x) without bias of 1 / q(x): from the mean of

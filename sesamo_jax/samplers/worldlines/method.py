@@ -1,21 +1,17 @@
 """The method `worldlines`: what it takes, and what it does not have."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sesamo_jax.core import Target
-from sesamo_jax.core.method import Method
+from sesamo_jax.core.method import Config, Method
 from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.sizes import check_batches
 from sesamo_jax.samplers.worldlines.assemble import build_worldlines
 from sesamo_jax.samplers.worldlines.guesses import enough
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def _complete(config: "Config", target: Target) -> "Config":
+def _complete(config: Config, target: Target) -> Config:
     """Fill what depends on the target, and refuse what needs a density of x alone."""
     if not isinstance(target.geometry, LocalMoments):
         raise ValueError(
@@ -54,12 +50,12 @@ def _complete(config: "Config", target: Target) -> "Config":
     )
 
 
-def _check_sizes(config: "Config", target: Target) -> None:
+def _check_sizes(config: Config, target: Target) -> None:
     guesses = int(config.worldlines.guesses or 1)  # `_complete` has chosen
     check_batches(config, target, 1, guesses, also=" or worldlines.guesses")
 
 
-def _lacks_density(config: "Config", target: Target, name: str) -> str | None:
+def _lacks_density(config: Config, target: Target, name: str) -> str | None:
     return (
         "method 'worldlines' knows no density but that of its own samples, and "
         f"{name} needs one: use 'sesamo'"

@@ -1,22 +1,18 @@
-"""The method `canonicalization`: a flow whose base is folded into the cell."""
+"""The method `canonicalization`: a flow whose base C maps into the cell."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sesamo_jax.core import Model, Target, as_finite
-from sesamo_jax.core.method import Method
+from sesamo_jax.core.method import Config, Method
 from sesamo_jax.modulation import ExactLaw
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.completion import complete_flow, require_symmetry
 from sesamo_jax.samplers.modulated_flow import build_flow_model
 from sesamo_jax.samplers.sizes import check_base, check_batches
 
-if TYPE_CHECKING:  # of types alone, above this layer
-    from sesamo_jax.config.schema import Config
 
-
-def _complete(config: "Config", target: Target) -> "Config":
-    """Fill what depends on the target, and refuse what a folded base cannot do."""
+def _complete(config: Config, target: Target) -> Config:
+    """Fill what depends on the target, and refuse what such a base cannot do."""
     symmetry, training = require_symmetry(config, target), config.training
     if symmetry.order is None:
         raise ValueError(
@@ -34,7 +30,7 @@ def _complete(config: "Config", target: Target) -> "Config":
             "canonicalization draws no u to sum over: use objective 'reverse_kl'"
         )
     if training.gradient == "path":
-        # Folded at the cell's border, q~ has an edge that moves with the parameters,
+        # Cut off at the cell's border, q~ has an edge that moves with the parameters,
         # and the score that the path gradient leaves out no longer has zero mean.
         raise ValueError(
             "canonicalization's density ends at an edge that the flow moves, where the "
@@ -49,13 +45,13 @@ def _complete(config: "Config", target: Target) -> "Config":
     return complete_flow(config, target, symmetry, path_gradient=False)
 
 
-def _build(target: Target, config: "Config") -> Model:
+def _build(target: Target, config: Config) -> Model:
     assert target.symmetry is not None  # `_complete` has refused targets without
     group = as_finite(target.symmetry)
-    return build_flow_model(target, config, ExactLaw(group), folded=group)
+    return build_flow_model(target, config, ExactLaw(group), canonical=group)
 
 
-def _check_sizes(config: "Config", target: Target) -> None:
+def _check_sizes(config: Config, target: Target) -> None:
     check_base(config, target)
     check_batches(config, target, images=1, shares=0)
 
