@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-all lint format clean
+.PHONY: demo test test-slow test-all test-oldest test-newest lint format clean
 
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
@@ -29,9 +29,27 @@ test-slow: $(BIN)/.installed  ## the tests that `make test` leaves out
 test-all: lint  ## style, types, and every test
 	$(PYTEST)
 
+# What touches each library, in a few minutes. Warnings of libraries about one another
+# are shown, but fail nothing.
+BOUNDS := imports dependencies spline integrate optim checkpoint hmc smc \
+	gaussian_mixture warm_start history
+BOUNDS := -n 2 -W default::DeprecationWarning $(BOUNDS:%=tests/test_%.py)
+
+test-oldest:  ## with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --constraint constraints-oldest.txt \
+		--editable '.[dev]'
+	.venv-oldest/bin/pytest $(BOUNDS)
+
+test-newest:  ## with the newest versions there are
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet --upgrade --upgrade-strategy eager \
+		--editable '.[dev]'
+	.venv-newest/bin/pytest $(BOUNDS)
+
 format: $(BIN)/.installed  ## put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-oldest .venv-newest build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,10 +1,12 @@
 """Results of studies, for tables and figures to read, and analyses to add to."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.provenance import environment
 from sesamo_jax.run.results import Results, results_in
 from sesamo_jax.storage.files import read_json, write_json
@@ -12,6 +14,7 @@ from sesamo_jax.storage.files import read_json, write_json
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
 Run = dict[str, Any]  # a run's metrics
+Cell = Callable[[str, Run], str]  # of a table, from a run's name and metrics
 
 
 class Drawn(NamedTuple):
@@ -36,6 +39,50 @@ def metrics(name: str) -> Run | None:
     """Return the metrics of STUDY/RUN, or None where there are none."""
     results, run = place(name)
     return results.metrics(run)
+
+
+def known(study: str, names: Iterable[str]) -> Iterator[tuple[str, Run]]:
+    """Return those of a study's runs that there are, by name."""
+    for name in names:
+        run = metrics(f"{study}/{name}")
+        if run is not None:
+            yield name, run
+
+
+def table(columns: Mapping[str, Cell], runs: Iterable[tuple[str, Run]]) -> str:
+    """Return a table of runs in Markdown, by what each column shows of one."""
+    rows = [[cell(name, run) for cell in columns.values()] for name, run in runs]
+    return markdown(list(columns), rows)
+
+
+def labelled(labels: Mapping[str, str]) -> Cell:
+    """Return the cell that names a run in words."""
+    return lambda name, run: labels[name]
+
+
+def quoted(name: str, run: Run) -> str:
+    """Return a run's name as the command line knows it."""
+    return f"`{name}`"
+
+
+def total(name: str) -> Cell:
+    """Return the cell of a quantity over all seeds: mean(std), or a dash."""
+    return lambda _, run: run["aggregate"][name]["text"] or "-"
+
+
+def seconds(_: str, run: Run) -> str:
+    """Return the seconds of a model."""
+    return f"{run['aggregate']['wall_seconds']['mean']:.0f}"
+
+
+def memory(_: str, run: Run) -> str:
+    """Return the largest memory of a run, in GiB."""
+    return f"{run['peak_memory_bytes'] / 2**30:.1f}"
+
+
+def step_seconds(run: Run) -> float:
+    """Return the seconds that a training step took."""
+    return run["seeds"][0]["wall_seconds"] / run["seeds"][0]["steps"]
 
 
 def samples(name: str, seed: int = 0) -> Drawn | None:

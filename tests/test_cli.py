@@ -310,7 +310,7 @@ def test_without_an_output_the_folder_is_dated_and_new(main, monkeypatch):
 
     monkeypatch.setattr(command, "execute", execute)
     main("--target", "gmm", "--method", "realnvp")
-    assert re.fullmatch(r"runs/\d{8}-\d{6}-gmm-realnvp", str(seen[0]))
+    assert re.fullmatch(r"runs/\d{8}-\d{6}-gmm-flow", str(seen[0]))
 
 
 def test_a_name_that_the_terminal_has_no_letters_for_is_shown_all_the_same(
@@ -448,7 +448,7 @@ def test_smoke_run_prints_a_report(tmp_path):
     code, out, err = finish(start(tmp_path, *SMALL, "--seeds", "2"))
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("gmm: realnvp, density orbit, preset smoke, 2 seed(s)")
+    assert lines[0].startswith("gmm: flow, density orbit, preset smoke, 2 seed(s)")
     assert lines[-1] == "files: run"
     shown = {line.split()[0] for line in lines if line}
     assert {"ESS", "log", "ELBO", "leak", "sector", "7"} <= shown

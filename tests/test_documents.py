@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,12 @@ import nbformat
 import pytest
 import yaml
 
+from sesamo_jax.config import resolve
+from sesamo_jax.run.cli.command import Parser
+from sesamo_jax.run.cli.main import COMMANDS
+from sesamo_jax.run.cli.run import settings
 from sesamo_jax.run.pages import stale
+from sesamo_jax.run.study import load
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -102,6 +108,41 @@ def test_tables_of_results_are_up_to_date(study, known, experiment):
     tables = experiment(f"{study}.tables")
     assert stale(tables.PAGES, tables.TABLES) == []
     assert known in tables.PAGES[0].read_text()
+
+
+def _commands():
+    """Return the commands of this project that pages tell readers to call."""
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+    ]
+    pattern = r"(?:python experiments/([\w/]+)\.py|sesamo-jax) ?([^`#\n]*)"
+    for page in pages:
+        text = page.read_text().replace("\\\n", " ")
+        for script, words in re.findall(pattern, text):
+            yield page.name, script, shlex.split(words)
+
+
+def test_commands_of_the_documents_are_understood(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    seen = set()
+    for page, script, words in _commands():
+        if script:
+            assert (ROOT / "experiments" / f"{script}.py").exists(), (page, script)
+        name, arguments = (script, words) if script else (words[0], words[1:])
+        if name == "--help" or name not in COMMANDS or not arguments:
+            assert script or name in {"--help", *COMMANDS}, (page, words)
+            continue
+        parser = Parser(prog=page)
+        COMMANDS[name].add_arguments(parser)
+        options = parser.parse_args(arguments)
+        seen.add(name)
+        if name == "run" and options.target:
+            assert resolve(options.target, options.preset, settings(options)), page
+        if name == "study" and options.name != "NAME":
+            assert load(options.name).choose(options.only), page
+    assert seen == {"run", "study", "sweep", "data"}
 
 
 def _anchor(heading: str) -> str:

@@ -134,7 +134,8 @@ for name in names:
     importlib.import_module(name)
 assert len(names) > 30, names
 after = settings()
-assert before == after, {k: after[k] for k in after if after[k] != before.get(k)}
+# Parts of JAX that libraries import define settings of their own; that changes none.
+assert before == {k: after[k] for k in before}
 """
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, plain_numbers, row_of_panels
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from reading import ROOT, Run, mean_error
+from reading import ROOT, Run, mean_error, step_seconds
 
-from hubbard.reading import metrics, step_seconds, trace
+from hubbard.reading import metrics, trace
 from hubbard.runs import BETAS, COST_SIZES, COUPLINGS
 
 PICTURES = ROOT / "docs" / "hubbard"

@@ -1,6 +1,7 @@
 """Reading the results of the Hubbard study, seeds pooled, and exact traces."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import reading
@@ -31,11 +32,14 @@ def beside(run: Run, name: str, exact: float) -> str:
     return f"{text(run, name)} : {exact:.5f}, {(mean - exact) / error:+.1f}"
 
 
-@cache
 def trace(name: str) -> FockReference:
     """Return the exact trace of a run's target."""
     results, run = reading.place(f"hubbard/{name}")
-    target = from_json(results.config(run)).target
+    return _trace(from_json(results.config(run)).target)
+
+
+@cache
+def _trace(target: Any) -> FockReference:
     hopping = target.kappa * adjacency(target.graph(), target.sites)
     return fock_reference(hopping, target.u, target.beta, target.time_slices)
 
@@ -49,11 +53,6 @@ def leak(run: Run) -> str:
 def seconds(run: Run) -> str:
     """Return training or sampling seconds per seed."""
     return f"{np.mean([seed['wall_seconds'] for seed in run['seeds']]):.1f}"
-
-
-def step_seconds(run: Run) -> float:
-    """Return the seconds that a training step took."""
-    return run["seeds"][0]["wall_seconds"] / run["seeds"][0]["steps"]
 
 
 def ess(run: Run) -> str:

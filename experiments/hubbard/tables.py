@@ -1,7 +1,7 @@
 """The tables of the Hubbard study, in two pages."""
 
 import numpy as np
-from reading import ROOT, Run, mean_error
+from reading import ROOT, Run, known, mean_error, memory, step_seconds
 
 from hubbard.reading import (
     beside,
@@ -9,7 +9,6 @@ from hubbard.reading import (
     leak,
     metrics,
     seconds,
-    step_seconds,
     text,
     trace,
 )
@@ -56,10 +55,7 @@ def cluster_table() -> str:
     kinds = "", "_flow", "_hmc", "_hmc_one"
     names = [f"{system}{kind}" for system in systems for kind in kinds]
     rows = []
-    for name in names:
-        run = metrics(name)
-        if run is None:
-            continue
+    for name, run in known("hubbard", names):
         exact = trace(name)
         log_z = "-"
         if run["method"] != "hmc":
@@ -140,10 +136,7 @@ def honeycomb_table() -> str:
         names += [f"honeycomb_100_{change}", f"honeycomb_100_{change}_untrained"]
     names.insert(3, "honeycomb_100_hmc_one")
     rows = []
-    for name in names:
-        run = metrics(name)
-        if run is None:
-            continue
+    for name, run in known("hubbard", names):
         shares = mean_error(run, "staggered_sectors")
         hmc = run["method"] == "hmc"
         cells = [f"`{name}`", ess(run), "-" if hmc else text(run, "log_z")]
@@ -153,7 +146,7 @@ def honeycomb_table() -> str:
         ]
         largest = [seed.get("max_weight_share") for seed in run["seeds"]]
         cells += ["-" if None in largest else f"{max(largest):.1g}", seconds(run)]
-        rows.append([*cells, f"{run['peak_memory_bytes'] / 2**30:.1f}"])
+        rows.append([*cells, memory(name, run)])
     head = ["run", "ESS", "log Z", "energy", "S(pi)", "sector 0", "9", "18"]
     return markdown([*head, "largest weight", "s", "GiB"], rows)
 
@@ -189,10 +182,7 @@ def readme_table() -> str:
         "honeycomb_100": "honeycomb, 18 sites, 100 slices",
     }
     rows = []
-    for name, label in names.items():
-        run = metrics(name)
-        if run is None:
-            continue
+    for name, run in known("hubbard", names):
         cells = [text(run, "log_z"), text(run, "staggered_structure_factor")]
         if name in CLUSTERS or name.startswith("pair"):
             staggered = run["exact"]["observables"]["staggered_structure_factor"]
@@ -202,7 +192,7 @@ def readme_table() -> str:
         sectors = shares[0][0] + shares[0][-1]
         error = float(np.hypot(shares[1][0], shares[1][-1]))
         cells += [value_error(float(sectors), error), seconds(run)]
-        rows.append([label, ess(run), *cells])
+        rows.append([names[name], ess(run), *cells])
     head = ["lattice", "ESS", "log Z : exact, sigma", "S(pi) : exact, sigma"]
     return markdown([*head, "antiferromagnetic sectors", "s / model"], rows)
 

@@ -1,10 +1,19 @@
 """The tables of the particle study, in two pages."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-from reading import ROOT, measured
+from reading import (
+    ROOT,
+    Cell,
+    Run,
+    known,
+    labelled,
+    measured,
+    seconds,
+    table,
+    total,
+)
 
 from particles.acceptance import acceptance_table
 from particles.files import SIZES
@@ -51,55 +60,68 @@ def spread(values: list[float]) -> str:
     return value_error(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
-def text(run: dict[str, Any], name: str) -> str:
-    """Return an estimate as mean(std) over seeds; - where there is none."""
-    return run["aggregate"][name]["text"] or "-"
+def against(name: str) -> Cell:
+    """Return the cell of a quantity beside the reference of its target."""
+    references = {"nll": FLOORS, "log_z": LOG_Z}[name]
+    return lambda run_name, run: f"{total(name)('', run)} : {references[run['target']]}"
 
 
-def error_of(run: dict[str, Any]) -> str:
+def integration_error(_: str, run: Run) -> str:
     """Return the largest integration error of log q."""
     found = [seed["integration_error"] for seed in run["seeds"]]
     return "-" if None in found else f"{max(found):.0e}"
 
 
+def largest_weight(_: str, run: Run) -> str:
+    """Return the largest share of one weight, of any seed."""
+    return f"{max(seed['max_weight_share'] for seed in run['seeds']):.2g}"
+
+
+def floor(_: str, run: Run) -> str:
+    """Return the entropy of the target, which no NLL can beat."""
+    return f"{FLOORS[run['target']]}"
+
+
 def main_table() -> str:
     """Return every training of the kernel flow on every target."""
-    head = ["target, trained on", "NLL", "floor", "ESS", "forward ESS", "log Z"]
-    head += ["reference", "max weight share", "integration error", "s / model"]
-    rows = []
-    for target in LOG_Z:
-        for kind in ("reverse", "likelihood", "mixed"):
-            run = metrics(f"{target}_{kind}")
-            if run is None:
-                continue
-            words = {"reverse": "energy", "likelihood": "data", "mixed": "both"}[kind]
-            cells = [f"`{target}`, {words}", text(run, "nll"), f"{FLOORS[target]}"]
-            cells += [text(run, "ess"), text(run, "forward_ess"), text(run, "log_z")]
-            largest = max(seed["max_weight_share"] for seed in run["seeds"])
-            cells += [LOG_Z[target], f"{largest:.2g}", error_of(run)]
-            rows.append([*cells, f"{run['aggregate']['wall_seconds']['mean']:.0f}"])
-    return markdown(head, rows)
+    words = {"reverse": "energy", "likelihood": "data", "mixed": "both"}
+    labels = {
+        f"{target}_{kind}": f"`{target}`, {word}"
+        for target in LOG_Z
+        for kind, word in words.items()
+    }
+    columns = {
+        "target, trained on": labelled(labels),
+        "NLL": total("nll"),
+        "floor": floor,
+        "ESS": total("ess"),
+        "forward ESS": total("forward_ess"),
+        "log Z": total("log_z"),
+        "reference": lambda _, run: LOG_Z[run["target"]],
+        "max weight share": largest_weight,
+        "integration error": integration_error,
+        "s / model": seconds,
+    }
+    return table(columns, known("particles", labels))
 
 
 def readme_table() -> str:
     """Return the short table of the README."""
-    head = ["target, trained on", "NLL : floor", "ESS", "log Z : reference"]
-    head += ["s / model"]
-    rows = []
-    for name, words in (
-        ("dw2_reverse", "energy"),
-        ("dw4_likelihood", "data"),
-        ("dw4_mixed", "both"),
-        ("dw4_matching", "data, graph network"),
-        ("lj13_likelihood", "data"),
-    ):
-        run, target = metrics(name), name.split("_")[0]
-        if run is None:
-            continue
-        cells = [f"`{target}`, {words}", f"{text(run, 'nll')} : {FLOORS[target]}"]
-        cells += [text(run, "ess"), f"{text(run, 'log_z')} : {LOG_Z[target]}"]
-        rows.append([*cells, f"{run['aggregate']['wall_seconds']['mean']:.0f}"])
-    return markdown(head, rows)
+    labels = {
+        "dw2_reverse": "`dw2`, energy",
+        "dw4_likelihood": "`dw4`, data",
+        "dw4_mixed": "`dw4`, both",
+        "dw4_matching": "`dw4`, data, graph network",
+        "lj13_likelihood": "`lj13`, data",
+    }
+    columns = {
+        "target, trained on": labelled(labels),
+        "NLL : floor": against("nll"),
+        "ESS": total("ess"),
+        "log Z : reference": against("log_z"),
+        "s / model": seconds,
+    }
+    return table(columns, known("particles", labels))
 
 
 def size_table(target: str) -> str:
@@ -112,7 +134,7 @@ def size_table(target: str) -> str:
             name = f"{target}_{kind}_{size}"
             run = metrics(name)
             known = "-" if run is None else spread(training_nll(name))
-            cells.append(f"{known} : {'-' if run is None else text(run, 'nll')}")
+            cells.append(f"{known} : {'-' if run is None else total('nll')('', run)}")
         rows.append([f"{size}", *cells])
     return markdown(head, rows)
 
@@ -148,19 +170,19 @@ def profile_table() -> str:
 
 def matching_table() -> str:
     """Return flow matching beside maximum likelihood, on the same data."""
-    head = ["field, objective", "parameters", "NLL", "floor", "ESS", "forward ESS"]
-    head += ["log Z", "mean energy", "integration error", "s / model"]
-    rows = []
-    for name, label in MATCHING.items():
-        run = metrics(name)
-        if run is None:
-            continue
-        cells = [label, f"{run['seeds'][0]['parameters']:,}", text(run, "nll")]
-        cells += [f"{FLOORS['dw4']}"]
-        names = ("ess", "forward_ess", "log_z", "energy")
-        cells += [text(run, name) for name in names] + [error_of(run)]
-        rows.append([*cells, f"{run['aggregate']['wall_seconds']['mean']:.0f}"])
-    return markdown(head, rows)
+    columns = {
+        "field, objective": labelled(MATCHING),
+        "parameters": lambda _, run: f"{run['seeds'][0]['parameters']:,}",
+        "NLL": total("nll"),
+        "floor": floor,
+        "ESS": total("ess"),
+        "forward ESS": total("forward_ess"),
+        "log Z": total("log_z"),
+        "mean energy": total("energy"),
+        "integration error": integration_error,
+        "s / model": seconds,
+    }
+    return table(columns, known("particles", MATCHING))
 
 
 def state_table() -> str:
@@ -197,24 +219,28 @@ def cluster_table() -> str:
     return markdown(head, rows)
 
 
-def symmetry_table(names: dict[str, str]) -> str:
+def first_sector(_: str, run: Run) -> str:
+    """Return the share of sector 0 beside the one of the heat bath, of one seed."""
+    seed = run["seeds"][0]
+    if seed["sectors"] is None:
+        return "-"
+    # Files of older runs have one name for both.
+    expected = seed.get("sectors_heat_bath") or seed["sectors_expected"]
+    share = value_error(seed["sectors"][0], seed["sectors_error"][0])
+    return f"{share} : {expected[0]:.3f}"
+
+
+def symmetry_table(labels: dict[str, str]) -> str:
     """Return ESS, log Z and sectors of ways to a symmetry."""
-    head = ["", "ESS", "log Z", "forward ESS", "sector 0 : heat bath", "leak"]
-    rows = []
-    for name, label in names.items():
-        run = metrics(name)
-        if run is None:
-            continue
-        seed = run["seeds"][0]
-        sectors = "-"
-        if seed["sectors"] is not None:
-            share = value_error(seed["sectors"][0], seed["sectors_error"][0])
-            # Files of older runs have one name for both.
-            expected = seed.get("sectors_heat_bath") or seed["sectors_expected"]
-            sectors = f"{share} : {expected[0]:.3f}"
-        cells = [label, text(run, "ess"), text(run, "log_z"), text(run, "forward_ess")]
-        rows.append([*cells, sectors, text(run, "leak")])
-    return markdown(head, rows)
+    columns = {
+        "": labelled(labels),
+        "ESS": total("ess"),
+        "log Z": total("log_z"),
+        "forward ESS": total("forward_ess"),
+        "sector 0 : heat bath": first_sector,
+        "leak": total("leak"),
+    }
+    return table(columns, known("particles", labels))
 
 
 TABLES = {

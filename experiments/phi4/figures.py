@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from drawing import FLOW, HMC, LINE, OTHER, plain_numbers, row_of_panels
 from matplotlib.figure import Figure
-from reading import ROOT, curves, mean_error, samples
+from reading import ROOT, curves, mean_error, samples, step_seconds
 
 from phi4.reading import exact_ratio, metrics, paper_ratio
 from phi4.runs import ALPHAS
@@ -153,7 +153,7 @@ def scaling_figure() -> Figure:
             run = metrics(f"scaling_{field}_{extent}")
             if run is not None:
                 seed = run["seeds"][0]
-                step = seed["wall_seconds"] / seed["steps"]
+                step = step_seconds(run)
                 memory = run["peak_memory_bytes"] / 2**30
                 points.append((extent**2, step, memory, seed["ess"]))
         if points:

@@ -1,8 +1,19 @@
 """The tables of the phi^4 study, in three pages."""
 
-from math import hypot, isfinite, nan
+from math import hypot, isfinite
 
-from reading import ROOT, mean_error
+from reading import (
+    ROOT,
+    Cell,
+    Run,
+    mean_error,
+    memory,
+    quoted,
+    seconds,
+    step_seconds,
+    table,
+    total,
+)
 
 from phi4.reading import exact_modulus, exact_ratio, metrics, paper_ratio
 from phi4.runs import ALPHAS
@@ -36,40 +47,45 @@ MAIN = (
 
 def main_table() -> str:
     """Return ESS, log Z and observables beside HMC, with the distance in sigma."""
-    head = ["run", "ESS", "IMH acceptance", "log Z", "leak", "training, s", "GiB"]
-    head += [f"{label} : HMC" for label in COMPARED.values()]
-    rows = []
-    for name in MAIN:
-        run = metrics(name)
-        if run is None:
-            continue
-        total = run["aggregate"]
-        cells = [f"`{name}`", total["ess"]["text"], acceptance(total)]
-        cells += [total["log_z"]["text"], total["leak"]["text"]]
-        cells += [f"{total['wall_seconds']['mean']:.0f}"]
-        cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
-        cells += [compared(name, key) for key in COMPARED]
-        rows.append(cells)
-    return markdown(head, rows)
+    columns = {
+        "run": quoted,
+        "ESS": total("ess"),
+        "IMH acceptance": acceptance,
+        "log Z": total("log_z"),
+        "leak": total("leak"),
+        "training, s": seconds,
+        "GiB": memory,
+    }
+    columns |= {f"{label} : HMC": compared(key) for key, label in COMPARED.items()}
+    return table(columns, found(MAIN))
 
 
-def acceptance(total: dict) -> str:
+def found(names: tuple[str, ...]) -> list[tuple[str, Run]]:
+    """Return the runs that there are, with the seeds of all runs of their name."""
+    runs = [(name, metrics(name)) for name in names]
+    return [(name, run) for name, run in runs if run is not None]
+
+
+def acceptance(_: str, run: Run) -> str:
     """Return the IMH acceptance; a single seed knows no error of its own."""
-    entry = total["imh_acceptance"]
+    entry = run["aggregate"]["imh_acceptance"]
     return entry["text"] if entry["std"] is not None else f"{entry['mean']:.3f}"
 
 
-def compared(name: str, key: str) -> str:
-    """Return an observable, over all seeds, beside HMC's, and their distance."""
-    run = metrics(name)
-    found = mean_error(run, key) if run else (nan, nan)
-    if not isfinite(found[1]):
-        return ""
-    reference = hmc_value(name, key)
-    if reference is None:
-        return value_error(*found)
-    texts = f"{value_error(*found)} : {value_error(*reference)}"
-    return f"{texts}, {distance(found, reference):+.1f} sigma"
+def compared(key: str) -> Cell:
+    """Return the cell of an observable, over all seeds, HMC's, and their distance."""
+
+    def cell(name: str, run: Run) -> str:
+        ours = mean_error(run, key)
+        if not isfinite(ours[1]):
+            return ""
+        reference = hmc_value(name, key)
+        if reference is None:
+            return value_error(*ours)
+        texts = f"{value_error(*ours)} : {value_error(*reference)}"
+        return f"{texts}, {distance(ours, reference):+.1f} sigma"
+
+    return cell
 
 
 def distance(one: tuple[float, float], other: tuple[float, float]) -> float:
@@ -153,7 +169,7 @@ def ablation_table() -> str:
                 continue
             path = runs[1]
             step = path["aggregate"]["wall_seconds"]["mean"] / path["seeds"][0]["steps"]
-            texts = [run["aggregate"]["ess"]["text"] for run in runs]
+            texts = [total("ess")("", run) for run in runs]
             rows.append([base, flow, *texts, f"{step:.3f}"])
     return markdown(["base", "flow", "total", "path", "s / step"], rows)
 
@@ -170,8 +186,7 @@ def scaling_table() -> str:
             seed = run["seeds"][0]
             cells += [value_error(seed["ess"], seed["ess_error"])]
             cells += [value_error(seed["log_z"], seed["log_z_error"])]
-            cells += [f"{seed['wall_seconds'] / seed['steps']:.3f}"]
-            cells += [f"{run['peak_memory_bytes'] / 2**30:.1f}"]
+            cells += [f"{step_seconds(run):.3f}", memory("", run)]
         rows.append(cells)
     columns = ("ESS", "log Z", "s / step", "GiB")
     head = [f"{kind}, {name}" for kind in ("real", "complex") for name in columns]
@@ -180,19 +195,16 @@ def scaling_table() -> str:
 
 def readme_table() -> str:
     """Return the short table of the README."""
-    head = ["target", "ESS", "IMH acceptance", "log Z", "abs. M : HMC", "s / model"]
-    rows = []
-    for name in ("complex", "complex_broken", "real_0.005", "critical_8x8"):
-        run = metrics(name)
-        if run is None:
-            continue
-        total = run["aggregate"]
-        cells = [f"`{name}`", total["ess"]["text"], acceptance(total)]
-        cells += [total["log_z"]["text"]]
-        cells += [compared(name, "abs_magnetization")]
-        cells += [f"{total['wall_seconds']['mean']:.0f}"]
-        rows.append(cells)
-    return markdown(head, rows)
+    columns = {
+        "target": quoted,
+        "ESS": total("ess"),
+        "IMH acceptance": acceptance,
+        "log Z": total("log_z"),
+        "abs. M : HMC": compared("abs_magnetization"),
+        "s / model": seconds,
+    }
+    names = ("complex", "complex_broken", "real_0.005", "critical_8x8")
+    return table(columns, found(names))
 
 
 TABLES = {
