@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-oldest test-newest lint format clean
+.PHONY: demo test test-slow test-all test-oldest test-newest lint format clean
+
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +20,14 @@ lint: $(BIN)/.installed  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint  ## style, types, tests
-	$(BIN)/pytest -n 2 --dist worksteal
+test: lint  ## style, types, and every test but the slow ones
+	$(PYTEST) -m "not slow"
+
+test-slow: $(BIN)/.installed  ## the tests that `make test` leaves out
+	$(PYTEST) -m slow
+
+test-all: lint  ## style, types, and every test
+	$(PYTEST)
 
 # What touches each library, in a few minutes. Warnings of libraries about one another
 # are shown, but fail nothing.

@@ -1,11 +1,15 @@
-"""Statistics, quadrature grids, random parameters and programs for the tests."""
+"""Statistics, grids, random parameters, a group and programs for the tests."""
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tolerances import SIGMAS
+
+from sesamo_jax.symmetries import Cyclic
 
 
 def assert_mean(values, expected, sigmas=SIGMAS):
@@ -66,9 +70,37 @@ def random_params(init, rng, gain=1.0):
 
     def draw(leaf):
         scale = gain / (np.sqrt(leaf.shape[0]) if len(leaf.shape) == 2 else 3)
-        return jax.numpy.asarray(scale * rng.normal(size=leaf.shape), leaf.dtype)
+        return jnp.asarray(scale * rng.normal(size=leaf.shape), leaf.dtype)
 
     return jax.tree.map(draw, jax.eval_shape(init))
+
+
+@dataclass(frozen=True)
+class PlaneRotation:
+    """Rotations of the first two of several components, as a user might add them."""
+
+    cyclic: Cyclic
+
+    @property
+    def order(self):
+        return self.cyclic.order
+
+    @property
+    def factors(self):
+        return self.cyclic.factors
+
+    def act(self, g, y):
+        x, log_vol = self.cyclic.act(g, y[:2])
+        return jnp.concatenate([x, y[2:]]), log_vol
+
+    def undo(self, g, x):
+        return jnp.concatenate([self.cyclic.undo(g, x[:2]), x[2:]])
+
+    def sector(self, x):
+        return self.cyclic.sector(x[:2])
+
+    def margins(self, y):
+        return self.cyclic.margins(y[:2])
 
 
 def run_program(text, timeout):

@@ -43,6 +43,7 @@ def test_a_tolerance_takes_the_adaptive_integrator(rng):
     assert SMALL.finer().tolerance == 0
 
 
+@pytest.mark.slow  # trains twice, also adaptively; values are compared above
 def test_both_integrators_train_alike(tmp_path, rng):
     """On data, in a few steps; the same keys draw the same batches."""
     path = str(tmp_path / "data.npy")

@@ -72,8 +72,7 @@ def test_weak_couplings_are_those_of_the_ising_law(rng):
 
 @pytest.mark.parametrize("sites", [4, 6])
 @pytest.mark.parametrize("exact_global_flip", [True, False])
-def test_autoregressive_law_is_the_enumerated_one(sites, exact_global_flip, rng, key):
-    """Its list, its single values and its draws; exact factors stay uniform."""
+def test_only_exact_factors_stay_uniform(sites, exact_global_flip, rng, key):
     columns = [[i] for i in range(sites)]
     symmetry = sign_flips((sites,), columns, exact_global_flip)
     law = AutoregressiveLaw(symmetry, jnp.float64)
@@ -86,10 +85,6 @@ def test_autoregressive_law_is_the_enumerated_one(sites, exact_global_flip, rng,
         np.testing.assert_allclose(p[: len(p) // 2], p[len(p) // 2 :], atol=F64)
     else:
         assert np.abs(p[: len(p) // 2] - p[len(p) // 2 :]).max() > 0.01
-    draw = jax.jit(jax.vmap(lambda k: law.apply(params, k, y)))
-    u, log_p = draw(jax.random.split(key, 50_000))
-    assert_counts(np.bincount(u, minlength=2**sites), p)
-    np.testing.assert_allclose(np.exp(log_p), p[u], atol=F64)
 
 
 def test_autoregressive_law_starts_uniform_and_leaves_exact_factors_alone(key):

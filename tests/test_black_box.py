@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import random_params
-from tolerances import F64
 
 from sesamo_jax.config import build_model, complete, resolve
 from sesamo_jax.config.record import from_json, to_json
@@ -99,17 +98,6 @@ def test_velocity_and_divergence_are_those_of_the_projected_network(name, rng):
 
 
 @every_size
-@both_ways
-def test_log_det_is_that_of_the_map_at_fine_steps(name, method, rng):
-    y = rng.normal(size=CASES[name][1])
-    flow = jitted(name, method, 320)
-    jacobian = jax.jit(jax.jacfwd(lambda y: flow(y)[0]))(y).reshape(y.size, y.size)
-    expected = np.linalg.slogdet(jacobian)[1]
-    assert abs(expected) > 0.01
-    np.testing.assert_allclose(flow(y)[1], expected, atol=F64)
-
-
-@every_size
 def test_round_trip_and_adaptive_integration_agree_with_twenty_steps(name, rng):
     z = rng.normal(size=CASES[name][1])
     y, log_det = jitted(name, FORWARD)(z)
@@ -143,19 +131,6 @@ def test_only_the_kernel_flow_is_equivariant(image, rng):
             assert max(distance, change) < 1e-12
         else:
             assert min(distance, change) > 0.01
-
-
-def test_float32_flows_stay_float32(rng):
-    config, shape = CASES["black_box"]
-    flow = config.build(shape, jnp.float32)
-    z = rng.normal(size=shape)
-    params = jax.tree.map(lambda p: p.astype(np.float32), parameters("black_box"))
-    apply = jax.jit(partial(flow.apply, params, method=FORWARD))
-    y, log_det = apply(jnp.asarray(z, jnp.float32))
-    assert y.dtype == log_det.dtype == jnp.float32
-    exact, exact_log_det = jitted("black_box", FORWARD)(z)
-    np.testing.assert_allclose(y, exact, atol=1e-4)
-    np.testing.assert_allclose(log_det, exact_log_det, atol=1e-3)
 
 
 def test_a_run_names_the_flow_and_its_sizes(rng):

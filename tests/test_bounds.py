@@ -114,6 +114,7 @@ def put(run, name, value):
     return replace(run, config=config)
 
 
+@pytest.mark.slow  # 600 runs resolved; single fields are tested above and below
 @settings(
     derandomize=True,
     max_examples=600,

@@ -474,6 +474,7 @@ def test_the_package_is_a_program(tmp_path):
     assert err.startswith("sesamo-jax run: unknown target 'phi'")
 
 
+@pytest.mark.slow  # three processes; in one, `test_resume`
 def test_a_stopped_run_is_continued_by_resume(tmp_path):
     steps = 3000
     arguments = [*SMALL, "--steps", str(steps)]

@@ -10,7 +10,8 @@ import pytest
 from helpers import random_params
 from tolerances import F64
 
-from sesamo_jax.flows import FLOWS, continuous
+from sesamo_jax.flows import FLOWS
+from sesamo_jax.flows.continuous import lattice as lattice_flow
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig
 from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
 
@@ -95,33 +96,6 @@ def test_closed_divergence_is_the_trace_of_the_jacobian(name, rng):
     traces = [np.trace(np.reshape(jacobian(t, x), (x.size, x.size))) for t in times]
     assert np.max(np.abs(traces)) > 0.1
     np.testing.assert_allclose([v(t, x)[1] for t in times], traces, atol=F64)
-
-
-def slice_basis(shape):
-    """Return orthonormal vectors that span the slice, (2 N, 2 N - 1)."""
-    out = np.zeros(shape)
-    out[..., 1] = np.prod(shape[:-1]) ** -0.5
-    projector = np.eye(out.size) - np.outer(out, out)
-    return np.linalg.svd(projector)[0][:, :-1]
-
-
-@every_direction
-def test_log_det_is_that_of_the_jacobian_at_fine_steps(name, method, rng):
-    """The two discretise one integral: they agree to fifth order only."""
-    config, shape = CASES[name]
-    on_slice = isinstance(config, SliceContinuousConfig)
-    basis = slice_basis(shape) if on_slice else np.eye(int(np.prod(shape)))
-    z = event(name, rng)
-
-    function = jitted(name, method, 320)
-
-    def coordinates(c):
-        return basis.T @ function((basis @ c).reshape(shape))[0].ravel()
-
-    jacobian = jax.jit(jax.jacfwd(coordinates))(basis.T @ z.ravel())
-    expected = np.linalg.slogdet(jacobian)[1]
-    assert abs(expected) > 0.01
-    np.testing.assert_allclose(function(z)[1], expected, atol=1e-7)
 
 
 def axis_reflections(dimensions):
@@ -293,8 +267,8 @@ def test_large_lattices_take_the_same_map_by_fourier_transforms(name, rng, monke
     z = event(name, rng)
     y, log_det = jitted(name, FORWARD)(z)
     config, shape = CASES[name]
-    monkeypatch.setattr(continuous, "LARGEST_DENSE", 0)
-    monkeypatch.setattr(continuous.ContinuousFlow, "_dense", None)
+    monkeypatch.setattr(lattice_flow, "LARGEST_DENSE", 0)
+    monkeypatch.setattr(lattice_flow.ContinuousFlow, "_dense", None)
     flow = config.build(shape, jnp.float64)
     again, again_log_det = jax.jit(partial(flow.apply, method=FORWARD))(
         parameters(name), z
@@ -367,20 +341,6 @@ def test_the_finer_flow_is_the_same_in_smaller_steps(rng):
     exact = jitted(name, FORWARD, 20, 1e-12)(z)[0]
     coarse = jitted(name, FORWARD)(z)[0]
     assert np.max(np.abs(y - exact)) < np.max(np.abs(coarse - exact)) / 100
-
-
-@one_of_each
-def test_float32_flows_stay_float32(name, rng):
-    """Also where JAX is set up for float64, as another target may need it."""
-    config, shape = CASES[name]
-    flow = in_steps(config, 10).build(shape, jnp.float32)
-    z = jnp.asarray(event(name, rng), jnp.float32)
-    params = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), parameters(name))
-    y, log_det = jax.jit(partial(flow.apply, method=FORWARD))(params, z)
-    assert y.dtype == log_det.dtype == jnp.float32
-    exact, exact_log_det = jitted(name, FORWARD, 10)(np.asarray(z, np.float64))
-    np.testing.assert_allclose(y, exact, atol=1e-3)
-    np.testing.assert_allclose(log_det, exact_log_det, atol=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["continuous", "slice_continuous"])

@@ -28,6 +28,10 @@ def environment(devices):
     return os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": path}
 
 
+# Of the program on eight devices, which compiles everything for them; half a minute.
+on_eight = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     """Return what `on_eight_devices` has printed."""
@@ -46,25 +50,33 @@ def assert_same(found, expected, chunks=slice(None)):
     np.testing.assert_allclose(found["params"], expected["params"], rtol=1e-8)
 
 
+@on_eight
 def test_eight_devices_train_as_one_does(seen):
     assert_same(seen["eight"], seen["one"])
 
 
+@on_eight
 def test_seeds_are_spread_first_and_batches_over_the_rest(seen):
     assert seen["grid"] == {"seeds": 4, "batch": 2}
     assert_same(seen["seeds"], seen["one_of_four_seeds"])
 
 
-def test_one_device_is_used_unless_more_are_asked_for(seen):
+@on_eight
+def test_one_of_eight_devices_is_used_unless_more_are_asked_for(seen):
     assert seen["unasked"] == {"seeds": 1, "batch": 1}
+
+
+def test_one_device_is_used_unless_more_are_asked_for():
     assert place(None, 3, 7) is place(1, 3, 7) is ONE_DEVICE
 
 
+@on_eight
 @pytest.mark.parametrize("way", ["one_then_eight", "eight_then_one"])
 def test_a_run_resumes_on_another_number_of_devices(way, seen):
     assert_same(seen[way], seen["one"], slice(1, None))
 
 
+@on_eight
 def test_each_device_has_its_share_of_the_work(seen):
     one, eight = seen["flops"]["batch"]
     assert eight < one / 6  # what all of them repeat is small
@@ -72,10 +84,12 @@ def test_each_device_has_its_share_of_the_work(seen):
     assert two_of_eight == pytest.approx(alone, rel=0.01)
 
 
+@on_eight
 def test_fourier_transforms_stay_on_their_device(seen):
     assert seen["fourier"] < 1e-12
 
 
+@on_eight
 def test_devices_that_do_not_suit_are_refused(seen):
     many, uneven, none = seen["refused"]
     assert many.startswith("devices=9 are more than the 8 of kind cpu")
@@ -125,6 +139,7 @@ def together_on(coordinator, *arguments):
     return [process.returncode for process in both], *zip(*outputs, strict=True)
 
 
+@pytest.mark.slow  # four processes that train; the quick ones are below
 def test_two_processes_carry_out_one_run(tmp_path):
     coordinator = f"127.0.0.1:{free_port()}"
     execute(resolve("gmm", "smoke", TINY), tmp_path / "one")

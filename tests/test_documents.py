@@ -1,5 +1,6 @@
 """What the documents promise is run: notebooks, the README's script, the citation."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -21,23 +22,46 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@every_notebook
+def test_notebook_has_no_outputs_and_imports_what_there_is(path):
+    stored = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in stored.cells)
+    cells = [cell.source for cell in stored.cells if cell.cell_type == "code"]
+    imports = [
+        ast.unparse(node)
+        for cell in cells
+        for node in ast.parse(cell).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert any("sesamo_jax" in line for line in imports)
+    exec("\n".join(imports), {})
+
+
+@pytest.mark.slow  # trains: half a minute to a minute each
+@every_notebook
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_notebook_runs_and_has_its_pictures_elsewhere(path, monkeypatch, experiment):
     monkeypatch.delenv("XLA_FLAGS", raising=False)  # long programs want them optimised
-    stored = nbformat.read(path, as_version=4)
-    assert all(not cell.get("outputs") for cell in stored.cells)
     figures = experiment("notebook_figures")
     drawn = figures.pictures(path, figures.run(path))
     assert set(drawn) == set(figures.PICTURES.glob(f"{path.stem}_*.png"))
 
 
-def test_own_target_of_the_readme(monkeypatch):
+OWN_TARGET = ROOT / "experiments" / "own_target.py"
+
+
+def test_own_target_is_the_script_of_the_readme():
+    assert OWN_TARGET.read_text() in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.slow  # trains to an ESS of 0.99; half a minute
+def test_own_target_of_the_readme_is_sampled_well(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-    script = ROOT / "experiments" / "own_target.py"
-    assert script.read_text() in (ROOT / "README.md").read_text()
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True
+        [sys.executable, str(OWN_TARGET)], capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
     assert len(lines) == 2

@@ -12,11 +12,11 @@ from sesamo_jax import (
     RealNVPConfig,
     TrainingConfig,
     build_model,
-    doubts,
     evaluate,
     fit,
 )
 from sesamo_jax.core import Target
+from sesamo_jax.estimators import doubts
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets import TARGETS
 

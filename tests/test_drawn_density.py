@@ -83,8 +83,19 @@ def draw_from(noise, model, params, monkeypatch):
         return draw(params, jax.random.key(0))
 
 
+def slow_if_continuous(name):
+    """They compile for 15 seconds each; `full` below is quicker."""
+    return [pytest.mark.slow] if "continuous" in name else []
+
+
 @every_type
-@pytest.mark.parametrize(("symmetry", "config"), MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(
+    ("symmetry", "config"),
+    [
+        pytest.param(*row, id=name, marks=slow_if_continuous(name))
+        for name, row in MODELS.items()
+    ],
+)
 def test_no_sample_is_less_dense_than_as_drawn(
     symmetry, config, dtype, rng, monkeypatch
 ):

@@ -15,7 +15,7 @@ from sesamo_jax.config.record import from_json, to_json
 from sesamo_jax.flows import FLOWS, EquivariantGraphConfig, IntegratedConfig
 from sesamo_jax.geometry.particles import coordinates, positions
 
-FORWARD, INVERSE = "forward_and_log_det", "inverse_and_log_det"
+FORWARD = "forward_and_log_det"
 SMALL = EquivariantGraphConfig(width=6, layers=2, bumps=5, reach=4.0, time_modes=2)
 SHAPES = [(1, 2), (3, 2), (4, 3)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -140,17 +140,11 @@ def test_the_field_is_smooth_where_particles_coincide():
         np.testing.assert_allclose(second(s), second(0.0), atol=1e-5)
 
 
-def test_the_map_has_its_log_det_and_an_inverse(rng):
+def test_many_steps_agree_with_the_adaptive_integration(rng):
     z = rng.normal(size=(3, 2))
-    fine = jitted((3, 2), FORWARD, 80, gain=0.5)
-    y, log_det = fine(z)
-    jacobian = jax.jit(jax.jacfwd(lambda z: fine(z)[0]))(z).reshape(6, 6)
+    y, log_det = jitted((3, 2), FORWARD, 80, gain=0.5)(z)
     assert np.max(np.abs(y - z)) > 0.1
     assert abs(log_det) > 0.1
-    np.testing.assert_allclose(log_det, np.linalg.slogdet(jacobian)[1], atol=1e-7)
-    back, back_log_det = jitted((3, 2), INVERSE, 80, gain=0.5)(y)
-    np.testing.assert_allclose(back, z, atol=1e-7)
-    np.testing.assert_allclose(back_log_det, -log_det, atol=1e-7)
     exact, exact_log_det = jitted((3, 2), FORWARD, 80, 1e-10, 0.5)(z)
     np.testing.assert_allclose(exact, y, atol=1e-7)
     np.testing.assert_allclose(exact_log_det, log_det, atol=1e-7)
@@ -169,18 +163,6 @@ def test_the_flow_starts_as_the_identity_and_moves_at_the_first_step(rng):
 
     gradient = jax.jit(jax.grad(loss))(params)["params"]["last"]
     assert np.all(gradient != 0)
-
-
-def test_float32_fields_stay_float32(rng):
-    y = rng.normal(size=(3, 2))
-    flow = SMALL.build((3, 2), jnp.float32)
-    params = jax.tree.map(lambda p: p.astype(np.float32), parameters((3, 2)))
-    apply = jax.jit(partial(flow.apply, params, method="velocity"))
-    v, divergence = apply(jnp.float32(T), jnp.asarray(y, jnp.float32))
-    assert v.dtype == divergence.dtype == jnp.float32
-    exact, exact_divergence = jitted((3, 2), "velocity")(T, y)
-    np.testing.assert_allclose(v, exact, atol=1e-4)
-    np.testing.assert_allclose(divergence, exact_divergence, atol=1e-3)
 
 
 def test_a_run_names_the_flow_and_its_sizes():

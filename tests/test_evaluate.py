@@ -302,6 +302,7 @@ SMALL_FLOW = replace(
 )
 
 
+@pytest.mark.slow  # three integrators; a large error is found below
 def test_a_continuous_flow_reports_its_small_error_of_integration(key):
     """Against steps as coarse as in training it is much larger."""
     target, model, params, draw = lattice(SMALL_FLOW, tolerance=1e-10)

@@ -11,7 +11,8 @@ import pytest
 from helpers import random_params
 
 from sesamo_jax.config import BaseConfig, Config, VMoNFConfig, build_model
-from sesamo_jax.flows import FLOWS, RealNVPConfig, integrate
+from sesamo_jax.flows import FLOWS, RealNVPConfig
+from sesamo_jax.flows.continuous import integrate
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.targets import build_target
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import grid, random_params
-from tolerances import F32, F64, SIGMAS
+from tolerances import F64, SIGMAS
 
 from sesamo_jax.bases import Gaussian
 from sesamo_jax.flows import RealNVPConfig
@@ -42,31 +42,6 @@ def build(config, shape, rng=None, dtype=jnp.float64):
 
 
 @every_flow
-def test_round_trip_restores_the_event_both_ways(config, shape, rng):
-    forward, inverse, _ = build(config, shape, rng)
-    z = rng.normal(size=shape)
-    y, log_det = forward(z)
-    assert y.shape == shape
-    assert log_det.shape == ()
-    assert np.max(np.abs(y - z)) > 1e-2
-    back, inverse_log_det = inverse(y)
-    np.testing.assert_allclose(back, z, atol=F64)
-    np.testing.assert_allclose(inverse_log_det, -log_det, atol=F64)
-    np.testing.assert_allclose(forward(inverse(z)[0])[0], z, atol=F64)
-
-
-@every_flow
-def test_log_det_is_that_of_the_jacobian_both_ways(config, shape, rng):
-    forward, inverse, _ = build(config, shape, rng)
-    event = rng.normal(size=shape)
-    for function in (forward, inverse):
-        jacobian = jax.jit(jax.jacfwd(lambda e, f=function: f(e)[0]))(event)
-        expected = np.linalg.slogdet(np.reshape(jacobian, (event.size, event.size)))[1]
-        assert abs(expected) > 1e-3
-        np.testing.assert_allclose(function(event)[1], expected, atol=F64)
-
-
-@every_flow
 def test_only_the_identity_initialisation_starts_as_the_identity(config, shape, rng):
     forward, _, _ = build(config, shape)
     z = rng.normal(size=shape)
@@ -77,15 +52,6 @@ def test_only_the_identity_initialisation_starts_as_the_identity(config, shape, 
     else:
         assert np.max(np.abs(y - z)) > 0.01
         assert abs(log_det) > 1e-3
-
-
-def test_float32_flow_stays_float32_and_inverts_to_its_precision(rng):
-    forward, inverse, params = build(SMALL, (2,), rng, dtype=jnp.float32)
-    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype("float32")}
-    z = rng.normal(size=2).astype(np.float32)
-    y, log_det = forward(z)
-    assert y.dtype == log_det.dtype == jnp.float32
-    np.testing.assert_allclose(inverse(y)[0], z, atol=F32)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from sesamo_jax import (
     fit,
 )
 from sesamo_jax.config import complete
-from sesamo_jax.config.schema import OBJECTIVES, ON_DATA
 from sesamo_jax.modulation import LAWS
+from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.training.fit import init_states
@@ -325,8 +325,8 @@ LEARNED = ("learned", "autoregressive")
 COMBINATIONS = [
     ("sesamo", law, objective)
     for law in LAWS
-    for objective in OBJECTIVES
-    if objective not in ("forward_kl", *ON_DATA)  # worldlines, data
+    for objective, row in OBJECTIVES.items()
+    if objective != "forward_kl" and row.data_terms is None  # worldlines, data
     if objective != "reverse_kl" or law not in LEARNED
 ] + [
     (method, "exact", objective)

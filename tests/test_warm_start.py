@@ -81,6 +81,7 @@ def test_what_does_not_fit_is_refused():
         enlarge(old, {"mean": jnp.zeros(())}, (4, 4), (4, 4))
 
 
+@pytest.mark.slow  # three runs; what starts from what is tested above and below
 def test_a_run_starts_from_another(tmp_path):
     settings = {
         "target.shape": "4,4",

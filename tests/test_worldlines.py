@@ -158,6 +158,7 @@ def test_more_guesses_bring_the_density_closer(key):
     assert log_w[-1].mean() < target.exact.log_z
 
 
+@pytest.mark.slow  # 300 steps; weights are unbiased by the tests above
 def test_training_brings_worldlines_closer_and_agrees_with_the_trace():
     """From the second-order rates, which are too small at these coarse slices."""
     target = CASES["chain"].build()
