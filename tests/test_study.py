@@ -14,7 +14,8 @@ from sesamo_jax.config.record import to_json
 from sesamo_jax.run import study as engine
 from sesamo_jax.run.cli.main import main
 from sesamo_jax.run.entry import Entry, changed, command, finished_in
-from sesamo_jax.run.folder import HEAD, HISTORY, RunFolder
+from sesamo_jax.run.folder import RunFolder
+from sesamo_jax.run.history import COLUMNS
 from sesamo_jax.run.repeat import agree
 from sesamo_jax.run.results import Results, record
 
@@ -30,7 +31,8 @@ def write_run(path, entry=SEVEN, value=1.0):
     folder.write("config.json", to_json(run))
     folder.write("env.json", {"python": "3.11"})
     folder.write("metrics.json", {"value": value})
-    row = {name: np.arange(2.0) for name in HISTORY} | {"ess": np.array([math.nan, 1])}
+    row = dict.fromkeys([*COLUMNS, "nll"], np.arange(2.0))
+    row["ess"] = np.array([math.nan, 1.0])
     folder.append_history((0, 1), row)
 
 
@@ -120,8 +122,8 @@ def test_a_run_is_kept_to_the_last_digit(study, tmp_path):
     assert known.records["a"] == record(path)
     assert known.config("a") == json.loads((path / "config.json").read_text())
     history, expected = known.history("a"), RunFolder(path).read_history()
-    assert set(history) == set(HISTORY) == set(HEAD.strip().split(","))
-    for name in HISTORY:
+    assert set(history) == set(expected) == {*COLUMNS, "nll"}
+    for name in expected:
         np.testing.assert_array_equal(history[name], expected[name])
     assert known.history("b") is None
     assert known.arrays("a") == {}

@@ -156,4 +156,4 @@ class RunFolder:
         Raises: as `read`.
         """
         with reading(self.history_path, REMEDIES[LINES]):
-            return history.read(self.history_path)
+            return history.parse(self.history_path.read_text())

@@ -77,14 +77,13 @@ def until(path: Path, seeds: Sequence[int], step: int) -> str:
     return "".join([head, *compress(lines, whole)]) if any(whole) else ""
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """Return one array of shape (rows, seeds) per column.
+def parse(text: str) -> dict[str, np.ndarray]:
+    """Return one array of shape (rows, seeds) per column of a file's text.
 
     Raises:
-        ValueError, KeyError, TypeError: if the file is not a history.
+        ValueError, KeyError, TypeError: if it is not a history.
     """
-    with path.open() as file:
-        table = list(csv.DictReader(file))
+    table = list(csv.DictReader(text.splitlines()))
     seeds = len({row["seed"] for row in table})
     names = dict.fromkeys([*COLUMNS, *(table[0] if table else ())])
     return {

@@ -4,7 +4,6 @@ A line holds the run's whole configuration, environment, metrics and history; th
 folders they come from, with samples, checkpoints and figures, need not be kept.
 """
 
-import csv
 import json
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sesamo_jax.run.folder import CONFIG, ENVIRONMENT, METRICS, RunFolder
+from sesamo_jax.run.history import parse
 from sesamo_jax.storage.files import reading, replacing
 
 FILE = "runs.jsonl"
@@ -62,14 +62,7 @@ class Results:
         None where there is no run of that name, or none that trains.
         """
         text = self.records[name]["history"] if name in self else None
-        if text is None:
-            return None
-        table = list(csv.DictReader(text.splitlines()))
-        seeds = len({row["seed"] for row in table})
-        return {
-            column: np.array([float(row[column]) for row in table]).reshape(-1, seeds)
-            for column in table[0]
-        }
+        return None if text is None else parse(text)
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Return the samples of a run, nothing unless its folder is here."""
