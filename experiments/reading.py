@@ -127,7 +127,8 @@ def write_measured(name: str, content: dict[str, Any]) -> None:
 def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return a quantity's mean over seeds and the error of that mean.
 
-    Of one shape, that of the quantity; the error is NaN where a seed has none.
+    Of one shape, that of the quantity; the error is NaN where a seed has none that
+    could be trusted: the spread between three seeds would say no more.
     """
     seeds = [seed.get("observables", {}).get(name) for seed in run["seeds"]]
     if None in seeds:

@@ -19,17 +19,18 @@ def metrics(name: str) -> Run | None:
 
 
 def text(run: Run, name: str) -> str:
-    """Return mean(error), or a dash."""
+    """Return mean(error), mean? where a seed has no error to trust, or a dash."""
     mean, error = mean_error(run, name)
     return estimate_text(float(mean), float(error)) if np.isfinite(mean) else "-"
 
 
 def beside(run: Run, name: str, exact: float) -> str:
-    """Return mean(error) : exact, and their distance in sigma."""
+    """Return mean(error) : exact, and their distance in sigma where there is one."""
     mean, error = mean_error(run, name)
-    if not np.isfinite(error):
+    if not np.isfinite(mean):
         return "-"
-    return f"{text(run, name)} : {exact:.5f}, {(mean - exact) / error:+.1f}"
+    distance = f", {(mean - exact) / error:+.1f}" if np.isfinite(error) else ""
+    return f"{text(run, name)} : {exact:.5f}{distance}"
 
 
 def trace(name: str) -> FockReference:

@@ -15,7 +15,7 @@ from hubbard.reading import (
 from hubbard.runs import BETAS, CLUSTERS, COST_SIZES, COUPLINGS, SLICES
 from sesamo_jax.geometry.graphs import adjacency
 from sesamo_jax.run.pages import markdown
-from sesamo_jax.run.text import value_error
+from sesamo_jax.run.text import estimate_text
 from sesamo_jax.targets.hubbard.fock import FockReference, fock_reference
 
 PAGES = (ROOT / "docs" / "hubbard.md", ROOT / "README.md")
@@ -94,8 +94,9 @@ def continuum_table() -> str:
     means, errors = np.array([found[few], found[many]], float).T
     mean, error = shares @ means, np.hypot(*(shares * errors))
     limit = fock_reference(adjacency(((0, 1),), 2), u=18.0, beta=1.0).energy
-    distance = f"{limit:.5f}, {(mean - limit) / error:+.1f}"
-    row = f"{value_error(float(mean), float(error))} : {distance}"
+    row = f"{estimate_text(float(mean), float(error))} : {limit:.5f}"
+    if np.isfinite(error):
+        row += f", {(mean - limit) / error:+.1f}"
     return markdown(
         ["slices", "energy : exact, sigma"],
         [*rows, [f"limit, from {few} and {many} : continuous time", row]],
@@ -106,8 +107,9 @@ def correlation_distance(run: Run, exact: FockReference) -> str:
     """Return the largest distance of a spin correlation from the trace, in sigma."""
     mean, error = mean_error(run, "spin_correlation")
     upper = np.triu_indices(len(mean))
-    distance = (mean - exact.spin_correlation)[upper] / error[upper]
-    return f"{np.abs(distance).max():.1f} of {len(distance)}"
+    distance = np.abs(mean - exact.spin_correlation)[upper] / error[upper]
+    known = distance[np.isfinite(distance)]
+    return f"{known.max():.1f} of {len(known)}" if len(known) else "-"
 
 
 def coupling_table() -> str:
@@ -142,7 +144,7 @@ def honeycomb_table() -> str:
         cells = [f"`{name}`", ess(run), "-" if hmc else text(run, "log_z")]
         cells += [text(run, "energy"), text(run, "staggered_structure_factor")]
         cells += [
-            value_error(float(shares[0][k]), float(shares[1][k])) for k in (0, 9, 18)
+            estimate_text(float(shares[0][k]), float(shares[1][k])) for k in (0, 9, 18)
         ]
         largest = [seed.get("max_weight_share") for seed in run["seeds"]]
         cells += ["-" if None in largest else f"{max(largest):.1g}", seconds(run)]
@@ -191,7 +193,7 @@ def readme_table() -> str:
         shares = mean_error(run, "staggered_sectors")
         sectors = shares[0][0] + shares[0][-1]
         error = float(np.hypot(shares[1][0], shares[1][-1]))
-        cells += [value_error(float(sectors), error), seconds(run)]
+        cells += [estimate_text(float(sectors), error), seconds(run)]
         rows.append([names[name], ess(run), *cells])
     head = ["lattice", "ESS", "log Z : exact, sigma", "S(pi) : exact, sigma"]
     return markdown([*head, "antiferromagnetic sectors", "s / model"], rows)
