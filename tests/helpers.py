@@ -7,9 +7,18 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from tolerances import SIGMAS
 
 from sesamo_jax.symmetries import Cyclic
+
+
+def with_slow(names, slow):
+    """Return the parameters of a test, those of the slow names marked so."""
+    missing = set(slow) - set(names)
+    assert not missing, missing
+    marks = {name: [pytest.mark.slow] if name in slow else [] for name in names}
+    return [pytest.param(name, marks=own, id=name) for name, own in marks.items()]
 
 
 def assert_mean(values, expected, sigmas=SIGMAS):

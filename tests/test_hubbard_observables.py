@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_mean
+from helpers import assert_mean, with_slow
 from tolerances import SIGMAS
 
 from sesamo_jax.config import HMCConfig
@@ -87,7 +87,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# Up to ten seconds each.
+LARGER = ("graph", "square", "ring")
+
+
+@pytest.mark.parametrize("name", with_slow(CASES, LARGER))
 def test_weighted_samples_reproduce_the_exact_trace(name, key):
     """The triangle has no sublattices, the graph three kinds of sites."""
     config = CASES[name]
@@ -136,6 +140,7 @@ def test_one_determinant_is_enough_on_a_bipartite_graph(rng):
     assert float(target.action(x)) == pytest.approx(float(expected), abs=1e-10)
 
 
+@pytest.mark.slow  # ten seconds of chains; weighted samples have the same trace
 def test_hmc_reproduces_the_exact_trace_where_it_is_ergodic(key):
     """Matrices of observables too, entry by entry."""
     config = Hubbard(u=3.0, beta=0.9, extents=(3,), time_slices=6)

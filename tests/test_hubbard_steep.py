@@ -6,6 +6,7 @@ import jax
 import mpmath as mp
 import numpy as np
 import pytest
+from helpers import with_slow
 from test_fock import operators
 
 from sesamo_jax.geometry.graphs import adjacency
@@ -60,7 +61,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# Their programs take up to a minute to compile.
+LARGER = ("square", "honeycomb")
+
+
+@pytest.mark.parametrize("name", with_slow(CASES, LARGER))
 def test_action_gradient_and_green_functions_are_those_of_many_digits(name, rng):
     hopping, u_tilde, slices, lattice, signs = CASES[name]
     config = Hubbard(

@@ -294,6 +294,7 @@ def test_path_and_total_gradients_of_the_marginal_loss_have_the_same_mean(params
     assert_mean(path - total, 0.0)
 
 
+@pytest.mark.slow  # trains; the bound and the gradients are checked below
 @pytest.mark.parametrize("density", ["augmented", "marginal"])
 def test_training_brings_the_mixture_closer(density):
     config = trained_by(density, steps=150, batch_size=200, chunk=150)

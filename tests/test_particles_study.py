@@ -95,6 +95,7 @@ def test_exact_weights_give_log_z_and_estimated_ones_spread_around_them(profile,
     assert abs(off.mean()) < SIGMAS * off.std() / len(off) ** 0.5
 
 
+@pytest.mark.slow  # adaptive solves of a flow, compiled apart
 def test_velocities_of_the_adaptive_integrator_are_counted(solvers, rng):
     flow = replace(SMALL, tolerance=1e-6)
     module, params, y = kernel_params(flow, rng)
@@ -115,6 +116,7 @@ def test_velocities_of_the_adaptive_integrator_are_counted(solvers, rng):
     assert np.all(solvers.velocities(SMALL, params, y) == 80)
 
 
+@pytest.mark.slow  # likewise, and their gradients
 def test_both_ways_have_the_gradient_of_fine_steps(solvers, rng):
     """And the adaptive one loses its digits with its tolerance."""
     found = {}

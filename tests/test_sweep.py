@@ -145,6 +145,7 @@ def test_a_preempted_point_is_queued_again(tmp_path):
     assert queued.function == point
 
 
+@pytest.mark.slow  # jobs are programs of their own; points in one process are quick
 def test_local_jobs_fill_the_table_and_a_second_call_only_reads_them(main, tmp_path):
     scan = tmp_path / "scan"
     words = [sys.executable, SCRIPT, *TINY, *MODES, "--output", scan]

@@ -352,6 +352,7 @@ def start(method, law):
     return target, config, model, params
 
 
+@pytest.mark.slow  # operation by operation; `test_objectives` has the gradients
 @pytest.mark.parametrize(("method", "law", "objective"), COMBINATIONS)
 def test_every_objective_trains_every_method(method, law, objective, key):
     target, config, model, params = start(method, law)

@@ -191,6 +191,7 @@ def chains():
     return {name: gamma_method(drawn.observables[name]) for name in COMPARED}
 
 
+@pytest.mark.slow  # chains beside reweighted samples; densities are checked above
 @pytest.mark.parametrize("space", ["full", "aligned"])
 def test_full_is_the_theory_that_hmc_samples_and_aligned_is_another(space, chains, key):
     """By the weights of untrained models, which are exact on their own space."""

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_counts, assert_mean, random_params
+from helpers import assert_counts, assert_mean, random_params, with_slow
 from tolerances import F64
 
 from sesamo_jax.config import build_model, complete, resolve
@@ -112,7 +112,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# Of the larger systems, up to a quarter of a minute each.
+LARGER = ("ring", "uneven blocks", "a site apart", "a triangle, negative hopping")
+
+
+@pytest.mark.parametrize("name", with_slow(CASES, LARGER))
 def test_weights_are_unbiased(name, rng, key):
     """log Z and observables are those of the exact trace, at perturbed parameters."""
     config = CASES[name]

@@ -73,7 +73,7 @@ for name, space in CLUSTERS.items():
 # From weak to strong coupling at four sites: worldlines, and a flow with a heat bath.
 for u in COUPLINGS:
     space = CLUSTERS["ring4"] | {"target.time_slices": 8, "target.u": u}
-    add(f"coupling_{u}", space, WORLDLINES, seeds=3)
+    add(f"coupling_{u}", space, WORLDLINES)
     add(f"coupling_{u}_flow", space, BRIEF_FLOW)
 
 # The honeycomb lattice of 18 sites, and its frontier.

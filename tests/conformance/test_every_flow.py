@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import grid, random_params
+from helpers import grid, random_params, with_slow
 from tolerances import F32, F64
 
 from sesamo_jax.flows import (
@@ -157,7 +157,8 @@ ROWS = {
     for name, config in FLOWS.items()
 }
 CASES = ROWS | OTHERS
-every_flow = pytest.mark.parametrize("name", CASES)
+# Other sizes and shapes of flows whose rows are checked at their own.
+every_flow = pytest.mark.parametrize("name", with_slow(CASES, OTHERS))
 every_row = pytest.mark.parametrize("name", ROWS)
 
 
