@@ -387,6 +387,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow  # two runs; those of other methods are quick
 def test_a_run_resumes_and_draws_its_figures(tmp_path, monkeypatch):
     run = resolve("gmm_broken", "smoke", TINY, seed=4, seeds=2)
     metrics = execute(run, tmp_path / "whole")

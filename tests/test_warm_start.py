@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +22,16 @@ from sesamo_jax.run.folder import RunFolder
 from sesamo_jax.run.warm_start import enlarge, warm_start
 from sesamo_jax.training.fit import init_states
 
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
 
 @pytest.mark.parametrize(
     ("config", "tail", "small", "large"),
     [
         (ContinuousConfig(steps=3, slope=1e3), (), (4, 6), (8, 6)),
-        (ContinuousConfig(steps=3, slope=1e3), (), (3, 3), (6, 6)),
-        (ContinuousConfig(steps=3, slope=1e3), (), (2, 4, 2), (4, 4, 6)),
+        # Odd extents, and three dimensions.
+        slow(ContinuousConfig(steps=3, slope=1e3), (), (3, 3), (6, 6)),
+        slow(ContinuousConfig(steps=3, slope=1e3), (), (2, 4, 2), (4, 4, 6)),
         (SliceContinuousConfig(steps=3, slope=1e3), (2,), (4, 4), (8, 8)),
     ],
 )
