@@ -23,8 +23,8 @@ lint: $(BIN)/.installed  ## style and types
 test: lint  ## style, types, and every test but the slow ones
 	$(PYTEST) -m "not slow"
 
-test-slow: $(BIN)/.installed  ## the tests that `make test` leaves out
-	$(PYTEST) -m slow
+test-slow: $(BIN)/.installed  ## the tests that `make test` leaves out, or SELECT of them
+	$(PYTEST) -m slow $(SELECT)
 
 test-all: lint  ## style, types, and every test
 	$(PYTEST)
