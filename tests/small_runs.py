@@ -12,7 +12,7 @@ import pytest
 from sesamo_jax import build_model
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.run import execute as runs
-from sesamo_jax.run import judging
+from sesamo_jax.run import metrics
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.history import COLUMNS
 from sesamo_jax.run.opening import UsageError
@@ -86,7 +86,7 @@ def judged_run(path):
     kept = []
 
     def keep(*arguments):
-        kept.append(judging.judge(*arguments))
+        kept.append(metrics.judge(*arguments))
         return kept[0]
 
     with pytest.MonkeyPatch.context() as patch:

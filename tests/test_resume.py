@@ -19,7 +19,6 @@ from small_runs import (
 
 from sesamo_jax.config import resolve
 from sesamo_jax.run import execute as runs
-from sesamo_jax.run import judging
 from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.execute import Stopped, execute
 from sesamo_jax.run.folder import RunFolder
@@ -101,7 +100,7 @@ def by_a_full_disk(patch):
 
 
 def after_training(patch):
-    patch.setattr(judging, "build_draw", lambda *arguments: crash())
+    patch.setattr("sesamo_jax.run.metrics.build_draw", lambda *arguments: crash())
     return Crash, 30
 
 
@@ -209,7 +208,7 @@ def test_checkpoints_remember_the_seconds_spent(tmp_path, monkeypatch, without_f
 
     monkeypatch.setattr(Checkpoints, "save", save)
     monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(judging, "build_draw", lambda *arguments: crash())
+    monkeypatch.setattr("sesamo_jax.run.metrics.build_draw", lambda *arguments: crash())
     with pytest.raises(Crash):
         execute(plain_run(), tmp_path / "run")
     assert len(saved) == 3

@@ -1,8 +1,8 @@
-"""Configuration: frozen dataclasses whose fields declare their range, see `bounds`.
+"""Configuration: frozen dataclasses with the ranges of their fields, see `core.bounds`.
 
 `Config` says how to build and train a sampler for any target; `Run` adds which target
 and which seeds. A None stands for "what suits the target" until it is filled by
-`validation.complete`.
+`complete`.
 """
 
 from dataclasses import dataclass, field, fields

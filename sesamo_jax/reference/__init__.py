@@ -1,1 +1,1 @@
-"""References that share nothing with the flows."""
+"""What flows are measured against: chains, populations, integrals; no networks."""

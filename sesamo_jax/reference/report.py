@@ -1,4 +1,4 @@
-"""Reports of Markov chains and of populations, in the form of `evaluate.report`."""
+"""Reports of Markov chains and of populations, in the form of `evaluation.report`."""
 
 from collections.abc import Sequence
 from math import nan, sqrt

@@ -20,7 +20,7 @@ from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.console import progress, stop_signals
 from sesamo_jax.run.figures import make_figures
 from sesamo_jax.run.folder import METRICS, SAMPLES, RunFolder
-from sesamo_jax.run.judging import judge, metrics, sample_reference
+from sesamo_jax.run.metrics import judge, metrics, sample_reference
 from sesamo_jax.run.opening import open_folder
 from sesamo_jax.run.seal import stored_generator
 from sesamo_jax.run.warm_start import warm_start

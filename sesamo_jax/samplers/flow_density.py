@@ -17,7 +17,7 @@ class FlowDensity(nn.Module):
     the networks' inputs, and their first steps, of order one too.
 
     Attributes:
-        base: q_0, with the methods of `base.Gaussian`.
+        base: q_0, with the methods of `bases.Gaussian`.
         bijection: g, with the methods of `core.Bijection`.
         unit: length in which the flow measures configurations.
         canonical: the symmetry into whose cell the base is mapped by C.

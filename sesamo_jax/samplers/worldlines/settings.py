@@ -9,13 +9,13 @@ from sesamo_jax.core.bounds import size
 class WorldlinesConfig:
     """The law of local moments along time, for the method of that name.
 
-    It is for few exchanges per bond; `guesses` says where it ends.
+    It is for few exchanges per bond; `guesses.enough` says where it ends.
 
     Attributes:
         sweeps: turns that every bond has to exchange its moments.
         blocks: of time slices, at most, at whose borders that can happen.
         guesses: worldlines of which the density of a sample is a mean, wherever one is
-            drawn; None takes as many as `worldlines.guesses.enough` for the couplings.
+            drawn; None takes as many as `guesses.enough` says for the couplings.
     """
 
     sweeps: int = size(2, most=1000)
