@@ -467,6 +467,14 @@ def test_wrong_usage_of_the_script_itself(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_reader_that_stops_is_no_error():
+    words, pipe = [sys.executable, "-m", "sesamo_jax", "list"], subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_the_package_is_a_program(tmp_path):
     arguments = ("run", "--target", "phi")
     code, out, err = finish(start(tmp_path, *arguments, program=("-m", "sesamo_jax")))

@@ -1,6 +1,7 @@
 """`sesamo-jax COMMAND ...`, and one command by itself for the scripts of a checkout."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def _carry_out(program: str, command: Command, options: argparse.Namespace) -> N
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         command.carry_out(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ValueError as error:
         fail(program, str(error), 2)
     except (Failed, Stopped, OSError) as error:
