@@ -1,6 +1,6 @@
 """The sampler that a configuration describes."""
 
-from sesamo_jax.config.complete import complete
+from sesamo_jax.config.complete import complete_model
 from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Model, Target
 from sesamo_jax.samplers.events import with_checks
@@ -17,11 +17,5 @@ def build_model(target: Target, config: Config) -> Model:
         ValueError: where the configuration does not fit the target, or training its
             parameters the memory.
     """
-    config = complete(config, target)
-    method = METHODS[config.method]
-    if not method.is_trained:
-        raise ValueError(
-            f"method {config.method!r} samples without a model: run it by "
-            f"sesamo_jax.reference.{config.method}"
-        )
-    return with_checks(method.build(target, config), target)
+    config = complete_model(config, target)
+    return with_checks(METHODS[config.method].build(target, config), target)

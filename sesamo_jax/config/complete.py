@@ -1,6 +1,7 @@
 """A configuration filled and checked against a target, before any work starts."""
 
 from sesamo_jax.config.checks.data import check_data
+from sesamo_jax.config.completed import CompletedConfig, CompletedTraining
 from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Target
 from sesamo_jax.core.bounds import check_fields
@@ -20,6 +21,22 @@ def complete(config: Config, target: Target) -> Config:
     check_event(target)
     method.check_sizes(config, target)
     return config
+
+
+def complete_model(config: Config, target: Target) -> CompletedConfig:
+    """Return the completed configuration of a model that is trained.
+
+    Raises:
+        ValueError: as `complete`, and for a reference sampler, which is no model.
+    """
+    if not METHODS[config.method].is_trained:
+        raise ValueError(
+            f"method {config.method!r} samples without a model: run it by "
+            f"sesamo_jax.reference.{config.method}"
+        )
+    config = complete(config, target)
+    training = CompletedTraining(**vars(config.training))
+    return CompletedConfig(**vars(config) | {"training": training})
 
 
 def check_values(config: Config) -> None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.config.complete import complete
+from sesamo_jax.config.complete import complete_model
 from sesamo_jax.config.schema import Config, EvaluationConfig
 from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
 from sesamo_jax.modulation.discrete.heat_bath import log_shares
@@ -66,14 +66,14 @@ def build_draw(
     Raises:
         ValueError: if `evaluation.data` does not hold what it should.
     """
-    config = complete(config, target)
+    config = complete_model(config, target)
     if data is None:
         data = read_data("evaluation", config, target)
     integrated = model.integrated
     model = model if integrated is None else integrated.accurate
     n = config.evaluation.samples
     batch = min(config.evaluation.batch_size, n)
-    symmetry, exact, density = target.symmetry, target.exact, str(config.density)
+    symmetry, exact, density = target.symmetry, target.exact, config.density
     action = jax.vmap(target.action)
 
     @jax.jit

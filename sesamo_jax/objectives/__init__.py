@@ -58,6 +58,11 @@ class Objective(NamedTuple):
         """Whether it needs `training.data`."""
         return self.data_terms is not None
 
+    @property
+    def mixes(self) -> bool:
+        """Whether `training.likelihood_share` mixes the likelihood with its loss."""
+        return self.is_on_data and self.loss is not None
+
     def draws(self, likelihood_share: float) -> bool:
         """Return whether training draws samples of the model."""
         return self.loss is not None and not (self.is_on_data and likelihood_share == 1)

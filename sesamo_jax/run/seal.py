@@ -18,7 +18,7 @@ def seal(path: Path, configuration: str, key: Key) -> None:
 
     Args:
         path: the folder of the step.
-        configuration: `resolve.fingerprint` of the run.
+        configuration: `record.fingerprint` of the run.
         key: one of its keys, which tells the random number generator.
     """
     record = {"configuration": configuration, "generator": _generator(key)}

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from sesamo_jax.config.complete import complete
+from sesamo_jax.config.complete import complete_model
+from sesamo_jax.config.completed import CompletedConfig
 from sesamo_jax.config.schema import Config
 from sesamo_jax.config.seeds import check_seeds
 from sesamo_jax.core import Array, Key, Model, Params, Target
@@ -81,7 +82,10 @@ def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainStat
 
 
 def build_chunk(
-    model: Model, target: Target, config: Config, seeds_axis: str | None = None
+    model: Model,
+    target: Target,
+    config: CompletedConfig,
+    seeds_axis: str | None = None,
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
     """Return `(states, steps, data) -> (states, mean metrics)`, to be jitted.
 
@@ -180,7 +184,7 @@ def fit(
             states are of another number of them, a step needs more
             memory than there is, or `training.data` does not hold what it should.
     """
-    config = complete(config, target)
+    config = complete_model(config, target)
     seeds = check_seeds(seeds)
     if states is None:
         states = init_states(model, config, seeds)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from sesamo_jax.config.completed import CompletedConfig
 from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.modulation.discrete.heat_bath import fold
@@ -17,7 +18,7 @@ from sesamo_jax.samplers.weighting import AS_DRAWN, log_q
 def batch_loss(
     model: Model,
     target: Target,
-    config: Config,
+    config: CompletedConfig,
     params: Params,
     key: Key,
     amplitude: Array | float | None = None,
@@ -33,7 +34,7 @@ def batch_loss(
     is the NLL, or the mean squared error, and `ess`, `log_z` and `leak` are NaN.
     """
     training = config.training
-    objective = OBJECTIVES[str(training.objective)]
+    objective = OBJECTIVES[training.objective]
     of_model = None
     if objective.draws(training.likelihood_share):
         of_model = _model_loss(objective, model, target, config, params, key, amplitude)
@@ -50,7 +51,7 @@ def _model_loss(
     objective: Objective,
     model: Model,
     target: Target,
-    config: Config,
+    config: CompletedConfig,
     params: Params,
     key: Key,
     amplitude: Array | float | None,
@@ -64,7 +65,6 @@ def _model_loss(
     """
     training = config.training
     density, margins, leaked = training.density, model.margins, model.leaked
-    assert density is not None  # `complete` has filled it
     second_pass = training.gradient == "path"
     if density == "cell":
         if model.unmodulated is not None:

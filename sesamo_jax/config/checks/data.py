@@ -27,7 +27,7 @@ def check_data(config: Config, target: Target) -> None:
             f"training.data={training.data!r} is for training.objective="
             f"{known}, not for {name!r}: set one or leave the other out"
         )
-    mixes = objective is not None and on_data and objective.loss is not None
+    mixes = objective is not None and objective.mixes
     if training.likelihood_share != 1 and not mixes:
         raise ValueError(
             f"training.likelihood_share={training.likelihood_share} is that of "

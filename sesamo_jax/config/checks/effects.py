@@ -41,38 +41,22 @@ def _users(name: str) -> str:
     return f"method={', '.join(others)} or {last}" if others else f"method={last}"
 
 
-def _objective(run: Run) -> Objective | None:
-    return OBJECTIVES.get(run.config.training.objective or "")
-
-
-def _on_data(run: Run) -> bool:
-    objective = _objective(run)
-    return objective is not None and objective.is_on_data
-
-
-def _mixes(run: Run) -> bool:
-    """Return whether the likelihood of data may be mixed with another loss."""
-    objective = _objective(run)
-    return objective is not None and objective.is_on_data and objective.loss is not None
-
-
-def _takes_gamma(run: Run) -> bool:
-    objective = _objective(run)
-    return objective is not None and objective.takes_gamma
+def _objective(run: Run) -> Objective:
+    """Return the objective asked for; all that are chosen by a method draw samples."""
+    return OBJECTIVES[run.config.training.objective or "reverse_kl"]
 
 
 def _draws(run: Run) -> bool:
     """Return whether training draws samples of the model."""
-    objective, share = _objective(run), run.config.training.likelihood_share
-    drawn = objective is None or objective.draws(share)
-    return _trains(run) and drawn
+    share = run.config.training.likelihood_share
+    return _trains(run) and _objective(run).draws(share)
 
 
 def _is_penalised(run: Run) -> bool:
     """Return whether y can leave a cell that training keeps it in."""
     training = run.config.training
     in_cell = training.density == "cell" or (
-        training.density is None and not _on_data(run)
+        training.density is None and not _objective(run).is_on_data
     )
     has_cell = _uses(run, "penalty") and not isinstance(run.config.flow, SliceConfig)
     return has_cell and _draws(run) and in_cell
@@ -144,7 +128,7 @@ USES = (
     ),
     Use(
         ("training.gamma",),
-        _takes_gamma,
+        lambda run: _objective(run).takes_gamma,
         "training.objective=self_reparam",
     ),
     Use(
@@ -160,7 +144,7 @@ USES = (
     ),
     Use(
         ("training.likelihood_share", "training.augment"),
-        _mixes,
+        lambda run: _objective(run).mixes,
         "training.objective=maximum_likelihood",
     ),
     Use(
