@@ -1,6 +1,6 @@
 """Run the notebooks, and keep their pictures in `docs/notebooks/`.
 
-`python experiments/notebook_figures.py`, about five minutes; a part of a name, as `03`,
+`python experiments/notebook_figures.py`, about four minutes; a part of a name, as `03`,
 picks notebooks. They themselves are stored without outputs.
 """
 
