@@ -109,6 +109,7 @@ def settings_of(**settings):
     return resolve("hubbard", settings=settings).config
 
 
+@pytest.mark.slow
 def test_a_group_of_2_to_the_18_is_modulated_without_a_list_of_it(key):
     """In strict accounting, by REINFORCE, with gradients for flow and law."""
     choice = {"modulation": "autoregressive", "flow.width": 8, "flow.couplings": 2}

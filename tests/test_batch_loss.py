@@ -58,6 +58,7 @@ def path_and_total(target, modulation, keys, seed, *, base, amplitude, **trainin
     return flow, (flat(path["modulation"]), flat(total["modulation"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modulation", "objective", "density"),
     [

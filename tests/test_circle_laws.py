@@ -46,6 +46,7 @@ def functions(law, y, rng=None):
     return jax.jit(log_prob), jax.jit(jax.vmap(lambda k: law.apply(params, k, y)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_learned_law_starts_uniform(dtype, key, rng):
     law = CircleLearnedLaw(U1(), dtype=dtype)

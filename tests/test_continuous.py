@@ -111,6 +111,7 @@ def lattice_symmetries(lattice):
     return moves
 
 
+@pytest.mark.slow
 @every_direction
 def test_symmetries_of_the_lattice_commute_with_the_flow(name, method, rng):
     function, z = jitted(name, method), event(name, rng)
@@ -201,6 +202,7 @@ def test_the_slice_flow_turns_an_off_slice_mean_back(name, rng):
     np.testing.assert_allclose(log_det, volume + shrinking, atol=F64)
 
 
+@pytest.mark.slow
 @every_flow
 def test_there_and_back_converges_at_fifth_order(name, rng):
     z = event(name, rng)
@@ -231,6 +233,7 @@ def test_one_way_converges_to_the_adaptive_integration_at_fifth_order(name, rng)
         assert ratio > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lattice", [(3, 5), (4, 6), (2, 4, 2), (4, 4), (7,)])
 def test_dense_and_fourier_convolutions_agree(lattice, rng):
     flow = REAL.build(lattice, jnp.float64)

@@ -162,6 +162,7 @@ def test_log_prob_integrates_to_one(name):
     np.testing.assert_allclose(case.integral(case.log_prob), 1, atol=F64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDED_CASES)
 def test_log_prob_of_a_folded_base_integrates_to_one(name):
     case = CASES[name]
@@ -170,6 +171,7 @@ def test_log_prob_of_a_folded_base_integrates_to_one(name):
         np.testing.assert_allclose(total, 1, atol=5e-3)
 
 
+@pytest.mark.slow
 @every_modulated
 @pytest.mark.parametrize("density", ["orbit", "strict"])
 def test_orbit_and_strict_weights_estimate_z(case, density):
@@ -288,6 +290,7 @@ def test_draws_are_images_of_y_and_follow_log_prob(case):
     assert_counts(counts, probabilities, DRAWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["heat_bath-cyclic", "learned-hubbard", "realnvp"])
 def test_images_hold_every_element_of_each_orbit(name, key):
     case = CASES[name]

@@ -34,6 +34,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steep", [False, True])
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_value_and_gradient_agree_with_the_full_matrix(sizes, steep, rng):

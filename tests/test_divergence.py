@@ -47,6 +47,7 @@ def jacobian(name, t, y):
     return np.asarray(by_columns(y)).reshape(y.size, y.size)
 
 
+@pytest.mark.slow
 @every_flow
 def test_brute_force_is_the_trace_of_the_jacobian(name, rng):
     """By the derivative in reverse, and for the kernel flow in closed form too."""
@@ -122,6 +123,7 @@ def test_log_determinants_are_right_in_the_mean_over_probes(name, key, rng):
     assert excess.mean() - 1 > SIGMAS * error
 
 
+@pytest.mark.slow
 def test_experiment_finds_exact_ways_exact_and_estimates_as_far_off_as_their_law(
     experiment, tmp_path, key
 ):

@@ -90,6 +90,7 @@ def slow_if_continuous(name):
     return [pytest.mark.slow] if "continuous" in name else []
 
 
+@pytest.mark.slow
 @every_type
 @pytest.mark.parametrize(
     ("symmetry", "config"),
@@ -134,6 +135,7 @@ def test_no_sample_is_less_dense_than_as_drawn(
         np.testing.assert_array_equal(strict[~outside], cell[~outside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["full", "aligned"])
 def test_no_sample_of_a_phase_is_less_dense_than_as_drawn(space, rng):
     """A real field and its negative are one and the same, half a turn apart."""
@@ -155,6 +157,7 @@ def test_no_sample_of_a_phase_is_less_dense_than_as_drawn(space, rng):
 FOLDS = {"cyclic": Cyclic(6), "z2": Z2((3,), cell=(0, 2))}
 
 
+@pytest.mark.slow
 @every_type
 @pytest.mark.parametrize("symmetry", FOLDS.values(), ids=FOLDS)
 def test_a_folded_base_has_no_hole_at_its_borders(symmetry, dtype, rng):

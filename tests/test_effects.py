@@ -221,6 +221,7 @@ def gradient(run):
     return np.concatenate([np.ravel(leaf) for leaf in leaves])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "idle", "used"), CASES.values(), ids=CASES)
 def test_what_is_refused_leaves_gradients_as_they_are(settings, idle, used):
     """And what is taken changes them: the rules are those of the loss."""

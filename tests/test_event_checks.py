@@ -149,6 +149,7 @@ def test_numbers_of_samples_that_are_none_are_refused(n):
             draw(None, jax.random.key(0), n)
 
 
+@pytest.mark.slow
 def test_checks_leave_transformations_as_they_are():
     model, *_ = wedge()
     params = model.init(jax.random.key(0))

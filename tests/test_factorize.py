@@ -20,6 +20,7 @@ from sesamo_jax.targets.hubbard.factorize import (
 SIZES = (1, 2, 5, LARGEST_ELIMINATED, LARGEST_ELIMINATED + 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_values_and_gradients_are_those_of_numpy(size, rng):
     """For a batch that needs its rows exchanged: the first pivots are 0."""

@@ -71,6 +71,7 @@ def first_that_fits(flow, dtype):
     raise AssertionError(f"no target here fits {flow}: add one to TARGETS")
 
 
+@pytest.mark.slow
 @every_type
 @pytest.mark.parametrize("name", FLOWS)
 def test_every_flow(name, dtype, rng):

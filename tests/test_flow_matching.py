@@ -95,6 +95,7 @@ def two_particles(**fields):
     return target, config, build_model(target, config)
 
 
+@pytest.mark.slow
 def test_the_loss_is_zero_at_the_known_velocity_and_not_elsewhere(key, rng):
     """Data at one distance r: y moves straight out or in, from where it started."""
     target, config, model = two_particles(base=BaseConfig(variance=1.7))
@@ -155,6 +156,7 @@ def test_the_velocity_is_that_of_the_samples(flow, key, rng):
 # Training
 
 
+@pytest.mark.slow
 def test_a_trained_flow_has_the_density_of_gaussian_data(tmp_path, rng):
     """Of variance 2.25, from a base of 1: log q against the exact one."""
     np.save(tmp_path / "data.npy", 1.5 * rng.normal(size=(20_000, 2, 2)))

@@ -101,6 +101,7 @@ def test_one_classical_step_is_the_series_to_fourth_order():
     assert float(log_det) == pytest.approx(0.5 * np.trace(A))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [UNROLLED_STEPS, UNROLLED_STEPS + 1])
 def test_gradient_of_runge_kutta_is_that_of_finite_differences(steps):
     """Unrolled and as a loop."""
@@ -123,6 +124,7 @@ def test_gradient_of_runge_kutta_is_that_of_finite_differences(steps):
         np.testing.assert_allclose(gradient[i], slope, rtol=1e-6)
 
 
+@pytest.mark.slow
 @every_field
 @both_ways
 def test_adaptive_meets_its_tolerance_and_no_more(name, start, end):

@@ -92,6 +92,7 @@ def test_spectral_base_of_a_free_field_is_exact(key):
     np.testing.assert_allclose(again, log_q, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4, 6), (2, 4, 2)])
 def test_checkerboard_starts_as_the_identity_and_keeps_translations(key, shape):
     flow = CheckerboardConfig(couplings=3, channels=4).build(shape, jnp.float64)

@@ -178,6 +178,7 @@ def test_augmented_data_have_the_same_energies(key, rng):
 # Training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1.0, 0.4])
 def test_training_on_data(saved, share):
     """Descent, an ensemble, one compilation, and a resumed run that is the same."""
@@ -249,6 +250,7 @@ def test_a_learned_law_learns_the_shares_of_the_data(tmp_path, rng):
 # Reports
 
 
+@pytest.mark.slow
 def test_nll_of_held_out_particles_is_normalised(tmp_path, key, rng):
     """In (N - 1) D dimensions, by a flow that stands still; with the forward ESS."""
     target = build_target("dw4", dtype="float64")

@@ -85,6 +85,7 @@ def test_sizes_are_refused_before_anything_is_built():
         build_model(gmm, couplings)
 
 
+@pytest.mark.slow
 def test_training_and_reports_name_what_to_lower():
     """Sizes that would fit if there were samples only, but for the networks' layers."""
     target, many = build_target("gmm"), device_memory_bytes() // 64

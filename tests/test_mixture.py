@@ -277,6 +277,7 @@ def test_gradient_of_the_bound_is_that_of_the_enumerated_expectation(
     np.testing.assert_allclose(sum(jax.tree.leaves(products)), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_path_and_total_gradients_of_the_marginal_loss_have_the_same_mean(params, key):
     keys = jax.random.split(key, 500)
 

@@ -68,6 +68,7 @@ def energy_by_loops(system, x):
     return total
 
 
+@pytest.mark.slow
 @every_system
 def test_action_is_the_sum_over_pairs_over_the_temperature(system, rng):
     target, x = system.build(), random_positions(system, rng)

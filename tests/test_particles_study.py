@@ -81,6 +81,7 @@ def test_reweighting_brings_the_profile_back_within_its_error(profile, rng):
     assert np.isnan(none).all()
 
 
+@pytest.mark.slow
 def test_exact_weights_give_log_z_and_estimated_ones_spread_around_them(profile, rng):
     """In wells so shallow that an untrained flow can be reweighted."""
     wells = {"offset": 1.0, "quadratic": -0.5, "quartic": 0.1}

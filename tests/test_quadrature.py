@@ -87,6 +87,7 @@ def test_tilted_gaussian_mixture():
     assert result.sectors.max() > 3 * result.sectors.min()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"u": 4.0, "beta": 2.0, "kappa": 0.6}])
 def test_hubbard_on_two_sites(fields):
     target = build_target("hubbard", **fields)

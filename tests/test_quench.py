@@ -82,6 +82,7 @@ def test_shares_count_weights(quench, four):
     assert [plain.sum(), weighted.sum()] == pytest.approx([1, 1])
 
 
+@pytest.mark.slow
 def test_samples_of_the_target_have_the_known_shares(quench):
     """Against another sampler's, whose errors are as large."""
     start = SMCConfig(variance=4.5)

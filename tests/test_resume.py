@@ -266,6 +266,7 @@ def on_data(tmp_path, rng):
     }
 
 
+@pytest.mark.slow
 def test_a_run_on_data_resumes_bit_for_bit(tmp_path, monkeypatch, on_data):
     run = resolve("gmm", "smoke", on_data, 1, 2)
     metrics = execute(run, tmp_path / "whole")

@@ -42,6 +42,7 @@ def loss_and_gradient(model, target, config, params, key):
     return value, metrics, gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "flow"),
     [
@@ -76,6 +77,7 @@ def test_the_score_carried_along_is_the_derivative_of_log_q(target, flow, key, r
     np.testing.assert_allclose(drawn.x, same.x, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradient", ["path", "total"])
 @pytest.mark.parametrize("modulation", ["heat_bath", "learned"])
 def test_short_cuts_change_neither_loss_nor_gradient(modulation, gradient, key, rng):
@@ -102,6 +104,7 @@ def test_canonicalization_carries_no_score(rng):
     assert model.unmodulated is None
 
 
+@pytest.mark.slow
 def test_one_seed_trains_as_it_does_among_others(rng):
     model, config, _ = build(TILTED, COUPLINGS, rng)
     chunk = jax.jit(build_chunk(model, TILTED, config))

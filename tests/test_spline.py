@@ -38,6 +38,7 @@ def test_shifts_by_two_sites_map_the_checkerboard_to_itself(shape, rng):
     np.testing.assert_allclose(forward(np.roll(x, 2, 1))[0], np.roll(y, 2, 1), atol=F64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_flow_starts_as_the_identity_inside_and_outside_the_bound(dtype, rng):
     forward, inverse = build((4, 4), dtype=dtype)

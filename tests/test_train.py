@@ -309,6 +309,7 @@ def wells_config(**training):
 SPREAD = {"rao_blackwell": 0.002, "reinforce": 0.02, "self_reparam": 0.2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("objective", "spread"), SPREAD.items())
 def test_a_learned_law_finds_the_masses_of_the_wells(objective, spread):
     config = wells_config(objective=objective, learning_rate=0.02, steps=250, chunk=250)

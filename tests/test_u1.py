@@ -91,6 +91,7 @@ def free_complex_field(mass, hopping):
     return target, np.sum(np.log(np.pi / eigenvalues)), np.mean(1 / eigenvalues)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["exact", "heat_bath"])
 def test_density_on_the_whole_space_gives_the_free_partition_function(key, law):
     """In the symmetric phase, where m reaches 0 and any slip in the Jacobian shows."""

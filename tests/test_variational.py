@@ -85,6 +85,7 @@ INTERACTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTERACTING)
 def test_nothing_nearby_has_a_lower_free_energy(name, rng):
     """With common random numbers, so that small differences are seen."""

@@ -25,6 +25,7 @@ from sesamo_jax.training.fit import init_states
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "tail", "small", "large"),
     [

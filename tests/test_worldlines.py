@@ -47,6 +47,7 @@ CHAINS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAINS)
 def test_guesses_add_up_to_one_and_are_drawn_as_they_say(name, rng, key):
     """Over all events on all bonds, and all signs, at a field of no symmetry."""
@@ -146,6 +147,7 @@ def test_weights_are_unbiased(name, rng, key):
         assert_mean(weights * deviation, 0.0)
 
 
+@pytest.mark.slow
 def test_more_guesses_bring_the_density_closer(key):
     """The mean of log w grows with the guesses, towards KL(q | p) of x alone."""
     target = CASES["chain"].build()
