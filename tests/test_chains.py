@@ -6,9 +6,15 @@ import pytest
 
 from sesamo_jax import Target
 from sesamo_jax.core import Derived
+from sesamo_jax.estimators import doubts
 from sesamo_jax.reference.hmc import Chains
-from sesamo_jax.reference.report import chain_report, population_report
+from sesamo_jax.reference.report import (
+    chain_report,
+    chain_series,
+    population_report,
+)
 from sesamo_jax.reference.smc import Populations
+from sesamo_jax.run.figures import chains_figure
 from sesamo_jax.run.text import aggregate, format_report
 from sesamo_jax.symmetries import Z2
 
@@ -48,7 +54,13 @@ def chains(rng, sectors):
 def test_what_chains_never_change_has_no_error(rng):
     out = chain_report(chains(rng, np.zeros((6, 200), int)), TARGET)
     found = out["observables"]
-    assert found["charge"] == {"mean": -1.5, "error": None, "tau_int": None}
+    assert found["charge"] == {
+        "mean": -1.5,
+        "error": None,
+        "tau_int": None,
+        "r_hat": None,
+    }
+    assert out["r_hat"] == found["level"]["r_hat"] == pytest.approx(1, abs=0.02)
     assert found["level"]["error"] == pytest.approx(0.3 / np.sqrt(1200), rel=0.2)
     assert found["both"]["mean"] == pytest.approx([found["level"]["mean"], -1.5])
     assert found["both"]["error"] == [found["level"]["error"], None]
@@ -142,3 +154,32 @@ def test_two_populations_are_enough_for_an_error(rng):
     assert out["observables"]["twice"]["error"] == pytest.approx(
         2 * out["observables"]["level"]["error"]
     )
+
+
+def test_chains_are_shown_by_their_slowest_observable(rng):
+    """Its traces, sectors and autocorrelation; what never changes is not slow."""
+    drawn = chains(rng, (rng.random((6, 200)) < 0.3).astype(int))
+    slow = np.cumsum(rng.normal(size=(6, 200)), axis=1) / 20
+    drawn.observables["slow"] = slow
+    entry = chain_report(drawn, TARGET) | {"seed": 0}
+    assert entry["slowest"] == "slow"
+    series = chain_series(drawn, entry)
+    np.testing.assert_array_equal(series["slowest"], slow)
+    np.testing.assert_array_equal(series["chain_sectors"], drawn.sectors)
+    content = {"target": "made_up", "method": "hmc", "modulation": None}
+    figure = chains_figure(series, content | {"seeds": [entry]})
+    traces, sectors, correlation = figure.axes
+    assert len(traces.lines) == 6
+    assert sectors.get_ylabel() == "symmetry sector"
+    assert correlation.lines[0].get_ydata()[0] == pytest.approx(1)
+    drawn.observables.update(level=np.ones((6, 200)), slow=np.ones((6, 200)))
+    assert chain_report(drawn, TARGET)["slowest"] is None
+
+
+def test_chains_that_disagree_are_doubted(rng):
+    drawn = chains(rng, np.zeros((6, 200), int))
+    assert doubts.chains(chain_report(drawn, TARGET)) is None
+    drawn.observables["level"][0] += 5
+    sentence = doubts.chains(chain_report(drawn, TARGET))
+    assert sentence.startswith("the chains disagree (R-hat = ")
+    assert "level" in sentence

@@ -263,7 +263,8 @@ def test_strict_draws_and_the_heat_bath_expectation_of_sectors(key, monkeypatch)
     module = sys.modules[evaluate.__module__]
     monkeypatch.setattr(module, "build_draw", lambda *arguments: draw)
     out = evaluate(model, target, config, params, key)
-    assert out == report(draws, target)
+    alone = report(draws, target)
+    assert {name: out[name] for name in alone} == alone
     assert out["kl"] is None
     exact = build_target("hubbard", u=2.0).exact.sectors
     expected = np.array(out["sectors_heat_bath"])
@@ -316,6 +317,7 @@ def test_a_continuous_flow_reports_its_small_error_of_integration(key):
     assert np.sqrt(np.mean(error**2)) > 10 * out["integration_error"]
 
 
+@pytest.mark.slow
 def test_an_error_of_integration_beyond_the_bound_is_refused(key):
     _, _, params, draw = lattice(SMALL_FLOW, largest_error=1e-12)
     with pytest.raises(ValueError, match="the integration error .* of log q") as error:

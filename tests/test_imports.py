@@ -31,7 +31,10 @@ MAY_IMPORT = {
         *("bases", "core", "flows", "geometry", "modulation", "objectives"),
         *("parallel", "symmetries"),
     },
-    "reference": {"core", "estimators", "parallel", "samplers"},
+    "reference": {
+        *("bases", "core", "estimators", "geometry", "modulation", "parallel"),
+        *("samplers", "symmetries"),
+    },
     "config": {
         *("bases", "core", "flows", "geometry", "modulation", "objectives"),
         "reference",
@@ -43,8 +46,8 @@ MAY_IMPORT = {
         *("parallel", "samplers", "storage"),
     },
     "evaluation": {
-        *("config", "core", "estimators", "modulation", "parallel", "samplers"),
-        "storage",
+        *("config", "core", "estimators", "modulation", "parallel", "reference"),
+        *("samplers", "storage"),
     },
     "run": {
         *("bases", "config", "core", "estimators", "evaluation", "flows"),
@@ -65,7 +68,7 @@ ONLY_IN = {
     "matplotlib": {"run"},
     "tqdm": {"run"},
     "submitit": {"run"},
-    "scipy": {"targets", "run"},
+    "scipy": {"estimators", "targets", "run"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
 FILES = sorted(ROOT.rglob("*.py"))

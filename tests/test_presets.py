@@ -165,3 +165,20 @@ def test_a_preset_does_not_force_its_flow_sizes_on_another_flow(monkeypatch):
     assert run.config.flow == Other(5)
     with pytest.raises(ValueError, match="unknown setting 'flow.width'"):
         resolve("gmm", "paper", {"flow.name": "other", "flow.width": "5"})
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "method"),
+    [
+        ("hubbard", {}, "sesamo"),
+        ("hubbard", {"target.time_slices": 1}, "sesamo"),
+        ("hubbard", {"target.time_slices": "6"}, "worldlines"),
+        ("hubbard", {"target.time_slices": 6, "method": "sesamo"}, "sesamo"),
+        ("dw4", {}, "flow"),
+        ("gmm", {}, "sesamo"),
+    ],
+)
+def test_the_method_suits_the_target_unless_it_is_named(target, settings, method):
+    assert resolve(target, settings=settings).config.method == method
+    if "method" not in settings:
+        assert resolve(target, "smoke", settings).config.method == method

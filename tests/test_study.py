@@ -325,6 +325,12 @@ def test_committed_results_are_those_of_the_listed_runs(experiment):
                 known += 1
                 assert changed(results.config(run), entry) is None, name
     assert known > 380
+    # A field that did not exist yet tells nothing of a run.
+    config = reading.place("phi4/complex_hmc")[0].config("complex_hmc")
+    chains = experiment("phi4.runs").RUNS["complex_hmc"]
+    del config["hmc"]["thinning"]
+    plain = {**chains.settings, "hmc.thinning": 3}
+    assert changed(config, chains._replace(settings=plain)) is None
     complex_field = experiment("phi4.runs").RUNS["complex"]
     other = complex_field._replace(settings={"target.kappa": 0.31})
     assert "kappa" in changed(reading.place("phi4/complex")[0].config("complex"), other)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sesamo_jax.estimators.weighted import WITH_ERROR
 from sesamo_jax.run.text import AGGREGATED, aggregate, format_report, value_error
 
 
@@ -54,12 +55,11 @@ def test_value_error(value, error, text):
 def entry(**changes):
     """Return one seed's entry, as a run writes it."""
     scalars = dict.fromkeys(AGGREGATED, 0.5)
-    errors = {f"{name}_error": 0.01 for name in ("ess", "forward_ess", "log_z", "elbo")}
+    errors = {f"{name}_error": 0.01 for name in WITH_ERROR}
     return {
         "seed": 0,
         **scalars,
         **errors,
-        "kl_error": 0.01,
         "nll": None,
         "sectors": [0.25, 0.75],
         "sectors_error": [0.01, 0.01],
@@ -147,8 +147,9 @@ def test_report_never_shows_the_ess_alone():
     table = rows(report)
     assert table["ESS"] == ["0.910(10)", "1"]
     assert table["leak"] == ["0.07"]
-    assert table["log"] == ["Z", "4.100(10)", "4.05"]
-    assert table["energy"] == ["2.50(4)", "2.4"]
+    far = ["+5.0", "sigma,", "too", "far"]
+    assert table["log"] == ["Z", "4.100(10)", "4.05", *far]
+    assert table["energy"] == ["2.50(4)", "2.4", "+2.5", "sigma"]
     assert table["0"] == ["0.250(10)", "0.31(2)", "0.30000"]
     assert table["1"] == ["0.750(10)", "0.69(2)", "0.70000"]
     first = report.splitlines()[0]
@@ -254,3 +255,22 @@ def test_the_report_says_what_comes_from_data():
         "NLL 7.25(2) of held-out data",
     ]
     assert report(nll=None, forward_from="exact samples") == ["forward ESS 0.500(10) 1"]
+
+
+def test_verdicts_stand_at_the_head_each_with_its_seeds():
+    verdicts = ["agrees with HMC", "the model misses about 3 %", "agrees with HMC"]
+    seeds = [entry(seed=seed, verdict=said) for seed, said in enumerate(verdicts)]
+    lines = format_report(metrics(seeds)).splitlines()
+    assert lines[1:3] == [
+        "audit: agrees with HMC (seed 0, 2)",
+        "audit: the model misses about 3 % (seed 1)",
+    ]
+    lines = format_report(metrics(seeds[:1])).splitlines()
+    assert lines[1] == "audit: agrees with HMC"
+
+
+def test_a_pull_over_seeds_takes_the_error_of_their_mean():
+    """Of 4.00, 4.02 and 4.04 that is 0.02 / sqrt(3)."""
+    seeds = [entry(seed=i, log_z=4 + 0.02 * i) for i in range(3)]
+    report = format_report(metrics(seeds, log_z=4.05))
+    assert rows(report)["log"][-2:] == ["-2.6", "sigma"]

@@ -41,6 +41,8 @@ def scan_figure() -> Figure:
     plot(middle, ours, "breaking_ratio", **style)
     chains = found("beta_{}_hmc_one", BETAS)
     plot(middle, chains, "breaking_ratio", color=HMC, label="HMC from one start")
+    moved = found("beta_{}_modulated", BETAS)
+    plot(middle, moved, "breaking_ratio", color=OTHER, label="modulated HMC, one start")
     betas = [beta for beta, _ in ours]
     exact = [run["exact"] for _, run in ours]
     ratios = np.array([e["observables"]["breaking_ratio"] for e in exact])
@@ -88,6 +90,7 @@ def sector_figure() -> Figure:
     figure, panels = row_of_panels(2, (10, 3.4))
     kinds = (
         ("", FLOW, "worldlines"),
+        ("_modulated", LINE, "modulated HMC"),
         ("_hmc", HMC, "HMC, independent starts"),
         ("_hmc_one", OTHER, "HMC, one start"),
     )
@@ -98,8 +101,8 @@ def sector_figure() -> Figure:
             if run is None:
                 continue
             mean, error = mean_error(run, "staggered_sectors")
-            at = np.arange(len(mean)) + 0.27 * (place - 1)
-            panel.bar(at, mean, 0.25, yerr=error, color=colour, label=label)
+            at = np.arange(len(mean)) + 0.2 * (place - 1.5)
+            panel.bar(at, mean, 0.19, yerr=error, color=colour, label=label)
         panel.set(xlabel="sites with the sublattices' sign", title=title)
         panel.set_xticks(np.arange(len(mean)))
     panels[0].set_ylabel("probability")

@@ -14,7 +14,9 @@ CLUSTERS = {
 COUPLINGS = (1.0, 2.0, 4.0, 6.0, 9.0, 12.0, 18.0)
 HONEYCOMB = {"target.lattice": "honeycomb", "target.extents": "3,3"}
 WORLDLINES = {"method": "worldlines"}
-HMC = {"method": "hmc"}
+FLOW = {"method": "sesamo"}
+HMC = {"method": "hmc", "hmc.modulation": False}
+MODULATED = {"method": "hmc"}
 ONE_START = {"hmc.one_start": True}
 COST_SIZES = (
     *((sites, 32) for sites in (4, 8, 16, 32)),
@@ -55,26 +57,34 @@ for beta in BETAS:
     add(f"beta_{beta}", space, seeds=3)
     add(f"beta_{beta}_canonicalization", space, {"method": "canonicalization"}, seeds=3)
     add(f"beta_{beta}_hmc_one", space, HMC, ONE_START)
+    add(f"beta_{beta}_modulated", space, MODULATED, ONE_START)
 
 # Small clusters, where the exact trace is known; HMC beside them.
 for slices in SLICES:
     space = {"target.time_slices": slices}
     add(f"pair_{slices}", space, WORLDLINES, seeds=3)
     if slices < 32:  # beyond, a flow takes far longer than it helps
-        add(f"pair_{slices}_flow", space)
+        add(f"pair_{slices}_flow", space, FLOW)
     add(f"pair_{slices}_hmc", space, HMC)
     add(f"pair_{slices}_hmc_one", space, HMC, ONE_START)
+    add(f"pair_{slices}_modulated", space, MODULATED)
 for name, space in CLUSTERS.items():
     space = space | {"target.time_slices": 8}
     add(name, space, WORLDLINES, seeds=3)
     add(f"{name}_hmc", space, HMC)
     add(f"{name}_hmc_one", space, HMC, ONE_START)
+    add(f"{name}_modulated", space, MODULATED)
 
 # From weak to strong coupling at four sites: worldlines, and a flow with a heat bath.
 for u in COUPLINGS:
     space = CLUSTERS["ring4"] | {"target.time_slices": 8, "target.u": u}
     add(f"coupling_{u}", space, WORLDLINES)
-    add(f"coupling_{u}_flow", space, BRIEF_FLOW)
+    add(f"coupling_{u}_flow", space, FLOW | BRIEF_FLOW)
+    add(f"coupling_{u}_modulated", space, MODULATED)
+
+for beta in (2.0, 4.0):  # colder
+    space = CLUSTERS["ring4"] | {"target.time_slices": 8, "target.beta": beta}
+    add(f"cold_{beta}_modulated", space, MODULATED)
 
 # The honeycomb lattice of 18 sites, and its frontier.
 add("honeycomb_10", HONEYCOMB, {"target.time_slices": 10}, LARGE, seeds=3)
@@ -83,6 +93,8 @@ add("honeycomb_100", space, LARGE)
 add("honeycomb_100_untrained", space, LARGE, UNTRAINED)
 few = {"hmc.chains": 16, "hmc.samples": 200, "hmc.warmup": 200}
 add("honeycomb_100_hmc_one", space, HMC, ONE_START, few)
+honeycomb = HONEYCOMB | {"target.time_slices": 10}
+add("honeycomb_10_modulated", honeycomb, MODULATED, few)
 for name, change in (
     ("beta_2", {"target.beta": 2.0}),
     ("u_10", {"target.u": 10.0}),

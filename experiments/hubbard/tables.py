@@ -25,10 +25,11 @@ def scan_table() -> str:
     """Return the scan over beta of two sites and one slice (Fig. 10)."""
     rows = []
     for beta in BETAS:
-        kinds = "", "_canonicalization", "_hmc_one"
-        run, folded, chains = (metrics(f"beta_{beta}{kind}") for kind in kinds)
-        if run is None or folded is None or chains is None:
+        kinds = "", "_canonicalization", "_hmc_one", "_modulated"
+        found = [metrics(f"beta_{beta}{kind}") for kind in kinds]
+        if None in found:
             continue
+        run, folded, chains, modulated = found
         exact = run["exact"]
         ratio = exact["observables"]["breaking_ratio"]
         rows.append(
@@ -42,17 +43,19 @@ def scan_table() -> str:
                 ess(folded),
                 f"{1 / (1 + ratio**2):.4f}",
                 text(chains, "breaking_ratio"),
+                beside(modulated, "breaking_ratio", ratio),
             ]
         )
     head = ["beta", "ESS", "forward ESS", "log Z : exact", "R : exact, sigma", "leak"]
     head += ["canonicalization, ESS", "1/(1+R^2)", "R, HMC from one start"]
+    head += ["R, modulated HMC from one start : exact, sigma"]
     return markdown(head, rows)
 
 
 def cluster_table() -> str:
     """Return log Z and observables of small clusters beside the exact trace."""
     systems = [*(f"pair_{slices}" for slices in SLICES), *CLUSTERS]
-    kinds = "", "_flow", "_hmc", "_hmc_one"
+    kinds = "", "_flow", "_hmc", "_hmc_one", "_modulated"
     names = [f"{system}{kind}" for system in systems for kind in kinds]
     rows = []
     for name, run in known("hubbard", names):
@@ -131,6 +134,26 @@ def coupling_table() -> str:
     return markdown([*head, "worldlines, s", "flow, s"], rows)
 
 
+def chains_table() -> str:
+    """Return modulated chains from weak to strong coupling, and colder, by tau_int."""
+    names = [f"coupling_{u}" for u in COUPLINGS]
+    names += ["cold_2.0", "cold_4.0", "ring6", "square2x2", "honeycomb_10"]
+    rows = []
+    for name, run in known("hubbard", [f"{name}_modulated" for name in names]):
+        seed, known_values = run["seeds"][0], run["exact"]["observables"]
+        values = seed["observables"]
+        cells = [f"`{name}`"]
+        for key in ("energy", "staggered_structure_factor"):
+            exact = known_values.get(key)
+            cells.append(text(run, key) if exact is None else beside(run, key, exact))
+        slowest = seed["slowest"]
+        cells += [f"{values[slowest]['tau_int']:.1f} of {slowest.replace('_', ' ')}"]
+        cells += [f"{seed['r_hat']:.3f}", f"{seed['move_acceptance']['flips']:.2g}"]
+        rows.append([*cells, seconds(run)])
+    head = ["run", "energy : exact, sigma", "S(pi) : exact, sigma", "largest tau_int"]
+    return markdown([*head, "R-hat", "flips accepted", "s"], rows)
+
+
 def honeycomb_table() -> str:
     """Return the honeycomb lattice of 18 sites and its frontier."""
     names = ["honeycomb_10", "honeycomb_100", "honeycomb_100_untrained"]
@@ -205,6 +228,7 @@ TABLES = {
     "clusters": cluster_table,
     "continuum": continuum_table,
     "couplings": coupling_table,
+    "chains": chains_table,
     "honeycomb": honeycomb_table,
     "cost": cost_table,
 }

@@ -9,7 +9,7 @@ from typing import Any
 from sesamo_jax.config.checks.effects import check_effects
 from sesamo_jax.config.complete import check_values
 from sesamo_jax.config.conversion import converted_to_type
-from sesamo_jax.config.presets import PRESETS, overrides
+from sesamo_jax.config.presets import PRESETS, overrides, suited_method
 from sesamo_jax.config.schema import (
     FORMER_NAMES,
     METHODS,
@@ -65,7 +65,7 @@ def assemble(
     chosen = check_seeds(seeds, seed)
     if not isinstance(chosen, range):
         raise ValueError(f"seeds={seeds!r} must be an integer")
-    method = settings.get("method", Config.method)
+    method = settings.get("method", suited_method(preset, target, settings))
     method = FORMER_NAMES.get(method, method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
@@ -84,6 +84,7 @@ def assemble(
         **{name: getattr(Config(), name) for name in SECTIONS},
         "flow": FLOWS[flow_name],
     }
+    tree["method"] = method
     for name, value in (preset_values | dict(settings)).items():
         if name != "flow.name":
             _assign(tree, name, value)

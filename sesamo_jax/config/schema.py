@@ -134,6 +134,10 @@ class EvaluationConfig:
         data: path of a file like `training.data`, of configurations that were not
             trained on: reports give their negative log likelihood, and the forward ESS
             where the target has no exact samples. Errors take them as independent.
+        audit: compare the model with samples of the target that are not its own, exact
+            ones or those of modulated chains, and give a verdict. Chains cost at most
+            600 short trajectories of each of 16, and no more than a fifth of the
+            evaluations of f that training takes, or 60 of them.
     """
 
     samples: int = size(100_000)
@@ -142,6 +146,7 @@ class EvaluationConfig:
     tolerance: float = positive(1e-6)
     largest_error: float = positive(0.01)
     data: str | None = None
+    audit: bool = True
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ class Method(NamedTuple):
         uses: the sections and fields of the configuration that not all methods use.
         lacks_density: `(config, target, name)` to a sentence that says why the density
             at configurations of the setting `name` is not known; None where it is.
-        report: `(drawn, target)` to the entries of `metrics.json`, of a reference
-            sampler; None of a method that is trained.
+        report: `(drawn, target)` to the entries of `metrics.json` and to arrays that
+            figures show, of a reference sampler; None of a method that is trained.
     """
 
     complete: Callable[[Config, Target], Config]
@@ -37,7 +37,7 @@ class Method(NamedTuple):
     check_sizes: Callable[[Config, Target], None]
     uses: tuple[str, ...]
     lacks_density: Callable[[Config, Target, str], str | None] = has_density
-    report: Callable[[Any, Target], dict[str, Any]] | None = None
+    report: Callable[[Any, Target], tuple[dict[str, Any], dict[str, Any]]] | None = None
 
     @property
     def is_trained(self) -> bool:

@@ -76,7 +76,7 @@ class Target:
         exact: reference values; those that are not finite are taken as unknown.
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
         geometry: what methods and objectives of one kind of system know of it, a
-            record of `geometry`: `Particles`, `LocalMoments` or `Slice`.
+            record of `geometry`: `Lattice`, `Particles`, `LocalMoments` or `Slice`.
 
     Raises:
         ValueError: for an empty event shape, float64 while JAX truncates it, or a

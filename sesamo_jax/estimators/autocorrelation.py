@@ -69,6 +69,12 @@ def gamma_method(series: np.ndarray) -> ChainEstimate:
     )
 
 
+def autocorrelation(series: np.ndarray) -> np.ndarray:
+    """Return rho(t), t = 0 .. samples - 1, averaged over chains, (chains, samples)."""
+    gamma = _autocovariance(series - np.mean(series))
+    return gamma / gamma[0]
+
+
 def _autocovariance(deviations: np.ndarray) -> np.ndarray:
     """Return Gamma(t), t = 0 .. samples - 1, averaged over chains, by FFT."""
     samples = deviations.shape[1]

@@ -7,13 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import Array, Target
+from sesamo_jax.core import Array, Exact, Target
 
 RAYS = 64  # on which an action is followed outwards
 SCALES = np.geomspace(1, 1e6, 7)
 LARGEST_K = 0.7  # beyond which a mean converges too slowly to be of use ...
 LEAST_ESS = 0.95  # ... unless the weights all but agree
 LARGEST_SHARE = 0.5
+LARGEST_PULL = 4.0  # standard errors between an estimate and its exact value
+LARGEST_R_HAT = 1.1  # of chains that agree, with some that are short
 # |log Z| per component above which `fit` looks for a lower bound.
 SUSPICIOUS = 100.0
 
@@ -58,6 +60,40 @@ def _fall(action: Callable[[Array], Array], starts: Array) -> bool:
         falling = np.all(np.diff(last, axis=0) < 0, axis=0) | np.isneginf(last[-1])
         deep = last[-1] < here - 1e3 * (1 + np.abs(here))
     return bool(np.any(falling & deep))
+
+
+def chains(entry: Mapping[str, Any]) -> str | None:
+    """Return a sentence if one seed's chains disagree with each other."""
+    r_hat = entry.get("r_hat")
+    if r_hat is None or r_hat <= LARGEST_R_HAT:
+        return None
+    rows = entry["observables"].items()
+    worst = next(name for name, row in rows if row.get("r_hat") == r_hat)
+    return (
+        f"the chains disagree (R-hat = {r_hat:.2f} of {worst}): they have not reached "
+        "all that there is, and means over them are of where they started"
+    )
+
+
+def far_off(entry: Mapping[str, Any], exact: Exact) -> str | None:
+    """Return a sentence if an estimate of one seed is far from its exact value."""
+    rows = {name: row for name, row in entry["observables"].items()}
+    log_z = {"mean": entry.get("log_z"), "error": entry.get("log_z_error")}
+    known = {"log Z": exact.log_z, **exact.observables}
+    pulls = {}
+    for name, row in ({"log Z": log_z} | rows).items():
+        reference, error = known.get(name), row["error"]
+        if reference is None or not isinstance(error, float) or row["mean"] is None:
+            continue
+        if error > 1e-12 * abs(reference):
+            pulls[name] = (row["mean"] - reference) / error
+    worst = max(pulls, key=lambda name: abs(pulls[name]), default=None)
+    if worst is None or abs(pulls[worst]) <= LARGEST_PULL:
+        return None
+    return (
+        f"{worst} is {abs(pulls[worst]):.1f} standard errors from its exact value "
+        f"{known[worst]:.6g}"
+    )
 
 
 def weights(entry: Mapping[str, Any], samples: int) -> str | None:

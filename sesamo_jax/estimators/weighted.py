@@ -8,14 +8,17 @@ is averaged is too heavy for that (see `tails`), the error is NaN: unknown.
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sesamo_jax.estimators.tails import heavy, pareto_shape
 
 # Names in `metrics.json` of what takes weights to estimate.
-WITH_ERROR = ("ess", "forward_ess", "log_z", "elbo", "kl", "nll")
+WITH_ERROR = (
+    *("ess", "forward_ess", "log_z", "elbo", "kl", "nll"),
+    *("eubo", "log_z_from_p", "bar", "missing"),
+)
 WITHOUT_ERROR = (
     "leak",
     "max_weight_share",
@@ -47,6 +50,12 @@ def numbers(values: np.ndarray) -> float | None | list:
     if values.ndim == 0:
         return number(float(values))
     return [numbers(entry) for entry in values]
+
+
+def put(out: dict[str, Any], name: str, estimate: Estimate | None) -> None:
+    """Write an estimate and its error under their names, None where there is none."""
+    out[name] = None if estimate is None else number(estimate.mean)
+    out[f"{name}_error"] = None if estimate is None else number(estimate.error)
 
 
 def _weights(log_w: np.ndarray) -> tuple[np.ndarray, float]:

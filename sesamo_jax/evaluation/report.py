@@ -9,7 +9,14 @@ from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Key, Model, Params, Target
 from sesamo_jax.estimators.autocorrelation import gamma_method
 from sesamo_jax.estimators.independence import independence_chain
-from sesamo_jax.estimators.weighted import SECTOR_ESTIMATES, Estimate, number, numbers
+from sesamo_jax.estimators.weighted import (
+    SECTOR_ESTIMATES,
+    Estimate,
+    number,
+    numbers,
+    put,
+)
+from sesamo_jax.evaluation.audit import build_audited
 from sesamo_jax.evaluation.sampling import Draws, build_draw
 
 
@@ -20,24 +27,24 @@ def report(draws: Draws, target: Target) -> dict[str, Any]:
     """
     log_w, exact = draws.log_w, target.exact
     out: dict[str, Any] = {}
-    _put(out, "ess", estimators.ess(log_w))
+    put(out, "ess", estimators.ess(log_w))
     log_z = estimators.log_z(log_w)
     known = log_z if exact.log_z is None else Estimate(exact.log_z, 0.0)
     forward = draws.forward_log_w
     forward_ess = None if forward is None else estimators.forward_ess(forward, known)
-    _put(out, "forward_ess", forward_ess)
+    put(out, "forward_ess", forward_ess)
     held_out = draws.held_out_log_q
-    _put(out, "nll", None if held_out is None else estimators.nll(held_out))
+    put(out, "nll", None if held_out is None else estimators.nll(held_out))
     out["forward_from"] = None
     if forward is not None:
         out["forward_from"] = "data" if target.sample is None else "exact samples"
-    _put(out, "log_z", log_z)
+    put(out, "log_z", log_z)
     elbo = estimators.elbo(log_w)
-    _put(out, "elbo", elbo)
+    put(out, "elbo", elbo)
     kl = None
     if exact.log_z is not None:
         kl = Estimate(exact.log_z - elbo.mean, elbo.error)
-    _put(out, "kl", kl)
+    put(out, "kl", kl)
     out["leak"] = None if draws.leaked is None else float(draws.leaked.mean())
     out["integration_error"] = draws.integration_error
     out["max_weight_share"] = number(estimators.max_weight_share(log_w))
@@ -104,11 +111,6 @@ def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
     return out
 
 
-def _put(out: dict[str, Any], name: str, estimate: Estimate | None) -> None:
-    out[name] = None if estimate is None else number(estimate.mean)
-    out[f"{name}_error"] = None if estimate is None else number(estimate.error)
-
-
 def evaluate(
     model: Model, target: Target, config: Config, params: Params, key: Key
 ) -> dict[str, Any]:
@@ -124,6 +126,10 @@ def evaluate(
     Returns:
         Estimates by name: `ess`, `forward_ess`, `log_z`, `elbo`, `kl`, `nll` (each with
         a `..._error`), `forward_from`, `leak`, `max_weight_share`, `pareto_k`,
-        `integration_error`, `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`.
+        `integration_error`, `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`;
+        with `evaluation.audit` those of `audit`, first of all `verdict`.
     """
-    return report(build_draw(model, target, config)(params, key), target)
+    draw = build_draw(model, target, config)
+    audited = build_audited(model, target, config)
+    draws = draw(params, key)
+    return report(draws, target) | audited(params, draws, key)

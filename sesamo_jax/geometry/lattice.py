@@ -1,6 +1,18 @@
 """Symmetries of periodic lattices: translations, reflections, exchanges of axes."""
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Lattice(NamedTuple):
+    """A field on a periodic lattice, whose symmetries leave its action as it is.
+
+    Attributes:
+        extents: of the first axes of an event; axes after them are components.
+    """
+
+    extents: tuple[int, ...]
 
 
 def displacement_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,15 +7,23 @@ from sesamo_jax.parallel.memory import (
     host_memory_bytes,
     require_memory,
 )
-from sesamo_jax.reference.hmc import build_hmc
-from sesamo_jax.reference.report import chain_report, population_report
+from sesamo_jax.reference.hmc import Chains, build_hmc
+from sesamo_jax.reference.moves import build_moves
+from sesamo_jax.reference.report import chain_report, chain_series, population_report
 from sesamo_jax.reference.smc import build_smc
 from sesamo_jax.samplers.sizes import event_bytes
 from sesamo_jax.samplers.symmetry_checks import check_whole_space
 
 
-def _complete(config: Config, target: Target) -> Config:
+def _complete_hmc(config: Config, target: Target) -> Config:
     check_whole_space(config, target)
+    build_moves(target, config.hmc.modulation)  # refuses what there are none for
+    return config
+
+
+def _complete_smc(config: Config, target: Target) -> Config:
+    check_whole_space(config, target)
+    build_moves(target, config.smc.modulation)
     return config
 
 
@@ -44,19 +52,24 @@ def _check_populations(config: Config, target: Target) -> None:
     )
 
 
+def _report_chains(chains: Chains, target: Target) -> tuple[dict, dict]:
+    report = chain_report(chains, target)
+    return report, chain_series(chains, report)
+
+
 HMC = Method(
-    _complete,
+    _complete_hmc,
     lambda target, config: build_hmc(target, config.hmc),
     _check_chains,
     uses=("hmc",),
     lacks_density=_lacks_density,
-    report=chain_report,
+    report=_report_chains,
 )
 SMC = Method(
-    _complete,
+    _complete_smc,
     lambda target, config: build_smc(target, config.smc),
     _check_populations,
     uses=("smc",),
     lacks_density=_lacks_density,
-    report=population_report,
+    report=lambda populations, target: (population_report(populations, target), {}),
 )

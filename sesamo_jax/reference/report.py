@@ -1,6 +1,6 @@
 """Reports of Markov chains and of populations, in the form of `evaluation.report`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan, sqrt
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy as np
 from sesamo_jax import estimators
 from sesamo_jax.core import Target
 from sesamo_jax.estimators.autocorrelation import ChainEstimate, gamma_method
+from sesamo_jax.estimators.convergence import r_hat
+from sesamo_jax.estimators.tails import heavy
 from sesamo_jax.estimators.weighted import (
     SECTOR_ESTIMATES,
     WITH_ERROR,
@@ -27,18 +29,19 @@ LARGEST_SHARE = 0.75  # of the weight, for one population beside others that cou
 def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     """Return the estimates of one seed under the names of `metrics.json`.
 
-    Observables carry `tau_int`, in stored samples; sector shares are those of the
-    chains, with errors that count every sample of a chain as its autocorrelation says.
-    The error of what no chain ever changes is None: how often it would is not known.
+    Observables carry `tau_int`, in stored samples, and `r_hat`, the largest of which
+    stands at the top; sector shares are those of the chains, with errors that count
+    every sample of a chain as its autocorrelation says. The error of what no chain ever
+    changes is None: how often it would is not known.
     """
     out = _common(chains)
     values = {k: np.asarray(v, np.float64) for k, v in chains.observables.items()}
-    estimates = {k: gamma_method(v) for k, v in values.items() if v.ndim == 2}
+    estimates = {k: _estimate(v) for k, v in values.items() if v.ndim == 2}
     out["observables"] = {name: _entry(e) for name, e in estimates.items()}
     for name, array in values.items():
         if array.ndim > 2:
             shape = array.shape[2:]
-            entries = [gamma_method(array[(..., *at)]) for at in np.ndindex(shape)]
+            entries = [_estimate(array[(..., *at)]) for at in np.ndindex(shape)]
             means, errors, _ = np.array(entries).T.reshape(3, *shape)
             out["observables"][name] = {
                 "mean": numbers(means),
@@ -48,9 +51,42 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
         needed = {key: Estimate(*estimates[key][:2]) for key in inputs}
         mean, influence = linearised(function, values, needed)
         out["observables"][name] = _entry(gamma_method(influence)._replace(mean=mean))
+    agreement = {k: r_hat(v) for k, v in values.items() if v.ndim == 2}
+    for name, value in agreement.items():
+        out["observables"][name]["r_hat"] = number(value)
+    known = [value for value in agreement.values() if value == value]
+    out["r_hat"] = max(known, default=None)
+    times = {k: e.tau_int for k, e in estimates.items() if e.tau_int == e.tau_int}
+    out["slowest"] = max(times, key=lambda name: times[name], default=None)
     counts = _counts(chains.sectors, target)
     shares = None if counts is None else [gamma_method(count) for count in counts]
     return out | _sectors(shares, target)
+
+
+def _estimate(series: np.ndarray) -> ChainEstimate:
+    """Return a mean over chains; no error where rare values decide it.
+
+    Averages over orbits hardly differ from each other but on rare orbits, which may not
+    have been seen yet.
+    """
+    estimate = gamma_method(series)
+    if heavy(np.abs(series - estimate.mean).ravel()):
+        return estimate._replace(error=nan)
+    return estimate
+
+
+def chain_series(chains: Chains, report: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return what a figure shows of chains, by name, each (chains, samples).
+
+    `slowest` is the scalar observable whose tau_int is the largest, named in the report
+    as such, and `chain_sectors` the sector of each sample.
+    """
+    series = {}
+    if report["slowest"] is not None:
+        series["slowest"] = chains.observables[report["slowest"]]
+    if chains.sectors is not None:
+        series["chain_sectors"] = chains.sectors
+    return series
 
 
 def population_report(populations: Populations, target: Target) -> dict[str, Any]:
@@ -101,8 +137,10 @@ def _common(run: Chains | Populations) -> dict[str, Any]:
     """Return the entries of any method without a model; what needs one is None."""
     out: dict[str, Any] = dict.fromkeys((*WITH_ERROR, *WITHOUT_ERROR))
     out |= dict.fromkeys(f"{name}_error" for name in WITH_ERROR)
-    for name in ("acceptance", "step_size", "gradient_calls", "energy_calls"):
+    calls = "gradient_calls", "energy_calls"
+    for name in ("acceptance", "step_size", *calls):
         out[name] = getattr(run, name)
+    out["move_acceptance"] = dict(run.move_acceptance)
     return out
 
 

@@ -11,21 +11,25 @@ class HMCConfig:
 
     Attributes:
         chains: independent chains.
-        warmup: steps that tune step size and masses, and again as many to equilibrate.
+        warmup: steps that tune step size and masses, at least 150 of them, and again as
+            many to equilibrate.
         samples: stored per chain.
         thinning: trajectories between stored samples.
         leapfrog_steps: per trajectory, on average; their number is random.
         acceptance: what the step size is tuned for.
+        modulation: follow every trajectory by moves along the orbit of the target's
+            symmetry, and others, see `reference.moves`; None does where there is one.
         one_start: start all chains from one equilibrated configuration, to see whether
             they find the other sectors.
     """
 
-    chains: int = size(32)
+    chains: int = size(32, least=4, why="R-hat, whether they agree, needs so many")
     warmup: int = size(500)
     samples: int = size(1000)
     thinning: int = size(1)
     leapfrog_steps: int = size(20)
     acceptance: float = fraction(0.8)
+    modulation: bool | None = None
     one_start: bool = False
 
 
@@ -41,7 +45,10 @@ class SMCConfig:
             and log Z comes out too low, with too small an error.
         leapfrog_steps: of the one trajectory per temperature.
         acceptance: what the step size is tuned for.
-        variance: of the Gaussian that particles start from; None takes the target's.
+        modulation: follow every trajectory by moves along the orbit of the target's
+            symmetry, and others, see `reference.moves`; None does where there is one.
+        variance: of the Gaussian that particles start from; None takes the target's, or
+            on a lattice the nearest Gaussian field.
     """
 
     populations: int = size(
@@ -51,4 +58,5 @@ class SMCConfig:
     target_ess: float = fraction(0.95)
     leapfrog_steps: int = size(20)
     acceptance: float = fraction(0.8)
+    modulation: bool | None = None
     variance: float | None = positive(None)

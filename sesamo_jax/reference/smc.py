@@ -1,14 +1,16 @@
 """Tempered sequential Monte Carlo, by blackjax.
 
-Particles start from a Gaussian whose normaliser is known and pass through the densities
-between it and the target, start^(1 - t) target^t for t = 0 .. 1. The product over the
+Particles start from a Gaussian whose normaliser is known, on a lattice the field
+nearest to the target, and pass through the densities between it and the target,
+start^(1 - t) target^t for t = 0 .. 1. The product over the
 steps in t of their mean weights estimates Z (Del Moral, Doucet, Jasra, 2006).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from math import exp, log, pi, prod, sqrt
+from math import exp, log, pi, prod
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key, Target
+from sesamo_jax.reference.moves import Move, build_moves, nothing
 from sesamo_jax.reference.settings import SMCConfig
+from sesamo_jax.reference.whitening import Whitening, whitening
 
 # Spread of a trajectory's step size around the tuned one. Trajectories of one length
 # could return to where they began, a whole period later. Numbers of steps as random as
@@ -36,11 +40,12 @@ class Populations(NamedTuple):
         log_z: log of each population's estimate of Z, (populations,) float64.
         temperatures: number of steps in t.
         acceptance: mean acceptance rate over all temperatures.
-        step_size: as tuned for t = 1.
+        step_size: as tuned for t = 1, in white coordinates, see `whitening`.
         gradient_calls: evaluations of the action's gradient, all told.
         energy_calls: evaluations of the action, with or without its gradient.
         seconds: sampling and measuring.
         tuning_seconds: the pilot population, and compilation of everything.
+        move_acceptance: that of all other moves, by name, see `moves`.
     """
 
     x: np.ndarray
@@ -54,6 +59,7 @@ class Populations(NamedTuple):
     energy_calls: int
     seconds: float
     tuning_seconds: float
+    move_acceptance: Mapping[str, float] = MappingProxyType({})
 
 
 def run_smc(target: Target, config: SMCConfig, key: Key) -> Populations:
@@ -67,7 +73,8 @@ def build_smc(target: Target, config: SMCConfig) -> Callable[[Key], Populations]
     Independent populations of particles go from a Gaussian to the target.
 
     Every temperature resamples systematically, moves each particle along one HMC
-    trajectory and weighs it for the next step in t. A pilot population finds the
+    trajectory, and by the `moves` that suit the target with `config.modulation`, and
+    weighs it for the next step in t. A pilot population finds the
     temperatures, each as far on as the target ESS allows, and lets its acceptance rate
     tune the step sizes. The others follow them: with a schedule that is not their own,
     each estimate of Z is unbiased. A last resampling and trajectory at t = 1 leave
@@ -77,18 +84,21 @@ def build_smc(target: Target, config: SMCConfig) -> Callable[[Key], Populations]
     whatever the target's type.
 
     Raises:
-        ValueError: by the function returned, if the action is not finite where the
-            particles start.
+        ValueError: where no move suits the target and `config.modulation` asks for it;
+            by the function returned, if the action is not finite where the particles
+            start.
     """
-    variance = target.prior_variance if config.variance is None else config.variance
-    programs = _programs(target, config, variance)
-    return partial(_run, target, config, variance, programs)
+    white = whitening(target, config.variance)
+    moves = build_moves(target, config.modulation)
+    programs = _programs(target, config, white, moves)
+    return partial(_run, target, config, white, moves, programs)
 
 
 def _run(
     target: Target,
     config: SMCConfig,
-    variance: float,
+    white: Whitening,
+    moves: tuple[Move, ...],
     programs: tuple[Callable, Callable, Callable, Callable],
     key: Key,
 ) -> Populations:
@@ -99,8 +109,8 @@ def _run(
 
     # The pilot compiles every program, so it measures, too.
     state, t = start(pilot_key), 0.0
-    # In units of the start; the first move, at t = 0, need not move anything.
-    schedule, step_size = [], sqrt(variance) / 2
+    # The start has unit variance; the first move, at t = 0, need not move anything.
+    schedule, step_size = [], 0.5
     while t < 1:
         pilot_key, step_key = jax.random.split(pilot_key)
         before, t = t, float(next_temperature(state))
@@ -111,13 +121,14 @@ def _run(
                 "to that of a Gaussian where it is"
             )
         schedule.append((dtype(t), dtype(step_size)))
-        state, _, rate = advance(step_key, state, *schedule[-1])
+        state, _, rate, _ = advance(step_key, state, *schedule[-1])
         step_size *= exp(float(rate) - config.acceptance)
     schedule.append((dtype(1), dtype(step_size)))
     jax.block_until_ready(measure(state.particles))
     ready = time.perf_counter()
 
     drawn, log_z, rates = [], [], []
+    accepted: list[dict[str, Any]] = []
     for population_key in jax.random.split(run_key, config.populations):
         start_key, move_key = jax.random.split(population_key)
         state, weighed = start(start_key), []
@@ -125,17 +136,22 @@ def _run(
             step_key = jax.random.fold_in(move_key, index)
             state, *results = advance(step_key, state, *step)
             weighed.append(results)
-        increments, acceptance = np.array(jax.device_get(weighed), np.float64).T
-        log_z.append(size / 2 * log(2 * pi * variance) + increments.sum())
-        rates.append(acceptance.mean())
-        drawn.append(jax.device_get((state.particles, *measure(state.particles))))
+        increments, acceptance, others = zip(*jax.device_get(weighed), strict=True)
+        log_start = size / 2 * log(2 * pi) + white.log_det
+        log_z.append(log_start + np.sum(increments, dtype=np.float64))
+        rates.append(np.mean(acceptance, dtype=np.float64))
+        accepted.extend(others)
+        drawn.append(jax.device_get(measure(state.particles)))
     x, observables, sectors = jax.tree.map(lambda *parts: np.stack(parts), *drawn)
     done = time.perf_counter()
 
     temperatures = len(schedule) - 1
     # The pilot does without the last move.
-    moves = config.populations * (temperatures + 1) + temperatures
-    gradients = config.particles * moves * (config.leapfrog_steps + 1)
+    trajectories = config.populations * (temperatures + 1) + temperatures
+    # The gradient again where other moves have led.
+    each = config.leapfrog_steps + 1 + bool(moves)
+    gradients = config.particles * trajectories * each
+    along = sum(move.calls for move in moves)
     return Populations(
         x=x,
         observables=observables,
@@ -143,26 +159,32 @@ def _run(
         log_z=np.array(log_z),
         temperatures=temperatures,
         acceptance=float(np.mean(rates)),
+        move_acceptance={
+            move.name: float(np.mean([rate[move.name] for rate in accepted]))
+            for move in moves
+        },
         step_size=step_size,
         gradient_calls=gradients,
-        # Beside those of the gradients, one per particle and move for the weights, and
-        # one per particle and temperature of the pilot to find the next.
-        energy_calls=gradients + config.particles * (moves + temperatures),
+        # Beside those of the gradients, one per particle and trajectory for the
+        # weights, and one per particle and temperature of the pilot to find the next.
+        energy_calls=gradients
+        + config.particles * (trajectories * (1 + along) + temperatures),
         seconds=done - ready,
         tuning_seconds=ready - begin,
     )
 
 
 def _programs(
-    target: Target, config: SMCConfig, variance: float
+    target: Target, config: SMCConfig, white: Whitening, moves: tuple[Move, ...]
 ) -> tuple[Callable, Callable, Callable, Callable]:
-    """Return what a population does, jitted.
+    """Return what a population does, in white coordinates, jitted.
 
     Returns:
         `key -> state`, particles of the start; `state -> t`, the next temperature for
-        the target ESS; `(key, state, t, step_size) -> (state, increment, rate)`, which
-        resamples, moves at the state's temperature and weighs for temperature t, with
-        the log mean weight and the acceptance rate; `x -> (observables, sectors)`.
+        the target ESS; `(key, state, t, step_size) -> (state, increment, rate, rates)`,
+        which resamples, moves at the state's temperature and weighs for temperature t,
+        with the log mean weight and the acceptance rates of trajectories and of other
+        moves; `z -> (x, observables, sectors)`.
     """
     import blackjax  # here, since its import starts JAX's backend
     from blackjax.smc import ess, resampling, solver, tempered
@@ -170,19 +192,28 @@ def _programs(
     dtype = jnp.dtype(target.dtype)
     hamiltonian = blackjax.hmc.build_kernel()
 
-    def log_start(x: Array) -> Array:
-        return -jnp.sum(x**2) / (2 * variance)
+    def log_start(z: Array) -> Array:
+        return -jnp.sum(z**2) / 2
 
-    def log_ratio(x: Array) -> Array:
-        return -target.action(x) - log_start(x)
+    def log_ratio(z: Array) -> Array:
+        return -target.action(white.colour(z)) - log_start(z)
 
     def move(key: Key, state: Any, log_density: Callable, step_size: Array) -> tuple:
-        jitter_key, key = jax.random.split(key)
+        def tempered_action(x: Array) -> Array:
+            return -log_density(white.whiten(x))
+
+        jitter_key, key, *others = jax.random.split(key, 2 + len(moves))
         step_size *= jax.random.uniform(jitter_key, (), dtype, 1 - JITTER, 1 + JITTER)
         masses = jnp.ones(prod(target.event_shape), dtype)
-        return hamiltonian(
+        state, info = hamiltonian(
             key, state, log_density, step_size, masses, config.leapfrog_steps
         )
+        x, rates = white.colour(state.position), {}
+        for other_key, row in zip(others, moves, strict=True):
+            x, rates[row.name], _ = row.step(other_key, x, tempered_action, nothing)
+        if moves:  # the gradient where they have led
+            state = blackjax.hmc.init(white.whiten(x), log_density)
+        return state, (info.acceptance_rate, rates)
 
     kernel = tempered.build_kernel(
         log_start, log_ratio, move, blackjax.hmc.init, resampling.systematic
@@ -190,8 +221,7 @@ def _programs(
 
     def start(key: Key) -> Any:
         shape = (config.particles, *target.event_shape)
-        x = sqrt(variance) * jax.random.normal(key, shape, dtype)
-        return _in(dtype, tempered.init(x))
+        return _in(dtype, tempered.init(jax.random.normal(key, shape, dtype)))
 
     # Blackjax's solver works only in JAX's default type, which need not be dtype.
     def wide_ratios(x: Array) -> Array:
@@ -205,14 +235,14 @@ def _programs(
 
     def advance(key: Key, state: Any, t: Array, step_size: Array) -> tuple:
         state, info = kernel(key, state, 1, t, {"step_size": step_size[None]})
-        rate = jnp.mean(info.update_info.acceptance_rate)
-        return _in(dtype, (state, info.log_likelihood_increment, rate))
+        rates = jax.tree.map(jnp.mean, info.update_info)
+        return _in(dtype, (state, info.log_likelihood_increment, *rates))
 
     @jax.vmap
-    def measure(x: Array) -> tuple:
-        symmetry = target.symmetry
+    def measure(z: Array) -> tuple:
+        x, symmetry = white.colour(z), target.symmetry
         sector = None if symmetry is None else symmetry.sector(x)
-        return target.observe(x), sector
+        return x, target.observe(x), sector
 
     return jax.jit(start), jax.jit(next_temperature), jax.jit(advance), jax.jit(measure)
 

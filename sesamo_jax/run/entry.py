@@ -47,7 +47,7 @@ def changed(config: Mapping[str, Any], entry: Entry) -> str | None:
     wanted = to_json(
         resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
     )
-    return difference(_forget(config, wanted), wanted)
+    return difference(_forget(config, wanted), _known(wanted, config))
 
 
 def _forget(found: Any, wanted: Any) -> Any:
@@ -55,6 +55,15 @@ def _forget(found: Any, wanted: Any) -> Any:
     if isinstance(found, dict) and isinstance(wanted, dict):
         return {name: _forget(value, wanted.get(name)) for name, value in found.items()}
     return None if wanted is None else found
+
+
+def _known(wanted: Any, found: Any) -> Any:
+    """Return what was wanted of what a run knew, by whatever version it was."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return {
+            name: _known(wanted[name], found[name]) for name in wanted if name in found
+        }
+    return wanted
 
 
 def finished_in(seconds: float, words: list[str]) -> bool:

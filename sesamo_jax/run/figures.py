@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from sesamo_jax.estimators.autocorrelation import autocorrelation
 from sesamo_jax.run.folder import CONFIG, LINES, METRICS, REMEDIES, SAMPLES, RunFolder
 from sesamo_jax.storage.files import reading
 
+SHOWN_CHAINS = 8
 COLOURS = {"model": "#0b6e8a", "exact": "#d1495b"}
 
 
@@ -27,6 +29,8 @@ def make_figures(folder: RunFolder) -> list[str]:
             figures["ess.png"] = LINES, lambda: ess_figure(history, metrics, accounting)
     if "grid_axis" in arrays:
         figures["density.png"] = SAMPLES, lambda: density_figure(arrays, metrics)
+    if "slowest" in arrays:
+        figures["chains.png"] = SAMPLES, lambda: chains_figure(arrays, metrics)
     if metrics["seeds"][0]["sectors"] is not None:
         figures["sectors.png"] = METRICS, lambda: sectors_figure(metrics)
     for name, (source, draw) in figures.items():
@@ -122,6 +126,39 @@ def weights_figure(
     panel.set_xlabel(r"$\log (w / \hat Z)$")
     panel.set_ylabel("density, one line per seed")
     panel.set_title(_title(metrics))
+    return figure
+
+
+def chains_figure(
+    arrays: Mapping[str, np.ndarray], metrics: Mapping[str, Any]
+) -> Figure:
+    """Chains of the first seed: their slowest observable, sectors, autocorrelation."""
+    entry, series = metrics["seeds"][0], arrays["slowest"]
+    name = entry["slowest"]
+    sectors = arrays.get("chain_sectors")
+    panels = 2 if sectors is None else 3
+    figure, axes = _panels(1, panels, (4.2 * panels, 3.8))
+    for chain in series[:SHOWN_CHAINS]:
+        axes[0].plot(chain, lw=0.6, alpha=0.7)
+    axes[0].set(xlabel="stored sample", ylabel=name, title="traces")
+    if sectors is not None:
+        for chain in sectors[:SHOWN_CHAINS]:
+            axes[1].plot(chain, ".", ms=2, alpha=0.5)
+        axes[1].set(xlabel="stored sample", ylabel="symmetry sector", title="sectors")
+    row = entry["observables"][name]
+    lags = min(series.shape[1] - 1, max(10, int(8 * row["tau_int"])))
+    rho = autocorrelation(series)[: lags + 1]
+    axes[-1].plot(np.arange(lags + 1), rho, color=COLOURS["model"])
+    axes[-1].axhline(0, color="0.6", lw=0.8)
+    axes[-1].set(
+        xlabel="lag, stored samples",
+        ylabel=f"autocorrelation of {name}",
+        title=f"tau_int {row['tau_int']:.2f}, R-hat {row['r_hat'] or np.nan:.3f}",
+    )
+    figure.suptitle(
+        f"{_title(metrics)}, {min(SHOWN_CHAINS, len(series))} of {len(series)} chains, "
+        f"seed {entry['seed']}"
+    )
     return figure
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from sesamo_jax.config.schema import METHODS, Run
 from sesamo_jax.core import Key, Model, Target
 from sesamo_jax.estimators import doubts
+from sesamo_jax.evaluation.audit import build_audited
 from sesamo_jax.evaluation.report import report
 from sesamo_jax.evaluation.sampling import build_draw
 from sesamo_jax.run.console import progress_bar
@@ -35,6 +36,7 @@ def judge(
     The density on a grid, of targets of two components, is that of the first seed.
     """
     draw = build_draw(model, target, run.config, held_out)
+    audited = build_audited(model, target, run.config)
     keep = run.config.evaluation.keep
     entries, x, log_w = [], [], []
     every = jax.device_get(result.params)
@@ -44,7 +46,8 @@ def judge(
             params = jax.tree.map(lambda leaf, i=index: leaf[i], every)
             draws = draw(params, _evaluation_key(seed))
             trained = _entry(run, seed, result, int(skipped[index]))
-            entries.append(trained | report(draws, target))
+            entry = trained | report(draws, target)
+            entries.append(entry | audited(params, draws, _evaluation_key(seed)))
             x.append(draws.x[:keep])
             log_w.append(draws.log_w[:keep])
             bar.update()
@@ -74,6 +77,7 @@ def sample_reference(
     assert method.report is not None
     sample = method.build(target, run.config)
     entries, x = [], []
+    shown: dict[str, np.ndarray] = {}  # of the first seed
     for seed in range(run.seed, run.seed + run.seeds):
         drawn = sample(_evaluation_key(seed))
         flat = drawn.x.reshape(-1, *target.event_shape)
@@ -83,10 +87,12 @@ def sample_reference(
             "wall_seconds": drawn.seconds,
             "compile_seconds": drawn.tuning_seconds,
         }
-        entries.append(entry | method.report(drawn, target))
+        estimates, series = method.report(drawn, target)
+        entries.append(entry | estimates)
+        shown = shown or series
         stride = max(1, len(flat) // max(1, run.config.evaluation.keep))
         x.append(flat[::stride][: run.config.evaluation.keep])  # of every chain
-    return entries, {"x": np.stack(x)}
+    return entries, {"x": np.stack(x), **shown}
 
 
 def metrics(
@@ -144,15 +150,17 @@ def _doubts(
     """Return what speaks against a run, a sentence each."""
     of_all = doubts.lower_bound(target, x)
     found = [] if of_all is None else [of_all]
-    if not METHODS[run.config.method].is_trained:
-        return found
+    trained = METHODS[run.config.method].is_trained
     steps, samples = run.config.training.steps, run.config.evaluation.samples
     for entry in entries:
         where = f"seed {entry['seed']}: " if run.seeds > 1 else ""
-        for sentence in (
+        of_model = trained and (
             doubts.skipped_steps(entry["nonfinite_steps"], steps),
             doubts.weights(entry, samples),
-        ):
+        )
+        of_chains = (doubts.chains(entry),)
+        of_both = (doubts.far_off(entry, target.exact),)
+        for sentence in (*(of_model or of_chains), *of_both):
             if sentence is not None:
                 found.append(where + sentence)
     return found

@@ -67,6 +67,11 @@ class CircleHeatBathLaw(CircleLaw):
     action: Callable[[Array], Array]
     bins: int = 32
 
+    @property
+    def evaluations(self) -> int:
+        """Number of evaluations of f that the density at an angle takes."""
+        return self.bins
+
     def _heights(self, y: Array) -> Array:
         """Return the normalised density at the grid's angles, (bins,)."""
         angles = jnp.asarray(2 * np.pi * np.arange(self.bins) / self.bins, y.dtype)

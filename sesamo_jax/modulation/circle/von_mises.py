@@ -26,6 +26,11 @@ class VonMisesLaw(CircleLaw):
 
     action: Callable[[Array], Array]
 
+    @property
+    def evaluations(self) -> int:
+        """Number of evaluations of f that the density at an angle takes."""
+        return 3
+
     def _harmonic(self, y: Array) -> tuple[Array, Array]:
         """Return c and s from f at 0 and +-2 pi / 3, differences before all else."""
         angles = jnp.asarray(2 * np.pi / 3 * np.arange(3), y.dtype)

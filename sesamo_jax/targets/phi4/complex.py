@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from sesamo_jax.core import DTYPES, Array, Target
 from sesamo_jax.core.bounds import bounded, check_fields, choice
+from sesamo_jax.geometry.lattice import Lattice
 from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.symmetries import U1, AlignedU1
 from sesamo_jax.targets.phi4.field import (
@@ -99,5 +100,5 @@ class Phi4Complex:
                 **two_point_functions(self.shape),
             },
             derived=derived_observables(self.shape, gaussian_ratio=2),
-            geometry=Slice(self.shape) if aligned else None,
+            geometry=(Slice if aligned else Lattice)(self.shape),
         )

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from sesamo_jax.core import DTYPES, Array, Target
 from sesamo_jax.core.bounds import bounded, check_fields, choice
+from sesamo_jax.geometry.lattice import Lattice
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.phi4.field import (
     check_field,
@@ -82,6 +83,7 @@ class Phi4Real:
                 },
             },
             derived=derived_observables(self.shape, gaussian_ratio=3),
+            geometry=Lattice(self.shape),
         )
 
 
