@@ -194,7 +194,7 @@ def _several(count: Any) -> bool:
     return count is not None and str(count).strip() not in ("1", "None")
 
 
-# The method of a target, where it is not `sesamo`. Flows for particles have all
+# The method of a target, where it is not the default. Flows for particles have all
 # symmetries themselves. A flow with a heat bath knows the Hubbard model's sectors of
 # one time slice only: with several it reports an ESS of 1 and misses a part of it.
 OF_TARGETS: list[tuple[Condition, str]] = [
@@ -208,13 +208,15 @@ SUITED: dict[str, list[tuple[Condition, str]]] = {
 }
 
 
-def suited_method(preset: str, target: str, settings: Mapping[str, Any]) -> str:
+def suited_method(
+    preset: str, target: str, settings: Mapping[str, Any], default: str
+) -> str:
     """Return the method that a preset takes where none is asked for."""
     here = {**settings, "target": target}
     for condition, method in SUITED[preset]:
         if _holds(condition, here):
             return method
-    return "sesamo"
+    return default
 
 
 def _holds(condition: Condition, here: Mapping[str, Any]) -> bool:

@@ -65,7 +65,8 @@ def assemble(
     chosen = check_seeds(seeds, seed)
     if not isinstance(chosen, range):
         raise ValueError(f"seeds={seeds!r} must be an integer")
-    method = settings.get("method", suited_method(preset, target, settings))
+    suited = suited_method(preset, target, settings, Config.method)
+    method = settings.get("method", suited)
     method = FORMER_NAMES.get(method, method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))

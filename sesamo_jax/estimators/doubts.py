@@ -77,11 +77,10 @@ def chains(entry: Mapping[str, Any]) -> str | None:
 
 def far_off(entry: Mapping[str, Any], exact: Exact) -> str | None:
     """Return a sentence if an estimate of one seed is far from its exact value."""
-    rows = {name: row for name, row in entry["observables"].items()}
     log_z = {"mean": entry.get("log_z"), "error": entry.get("log_z_error")}
     known = {"log Z": exact.log_z, **exact.observables}
     pulls = {}
-    for name, row in ({"log Z": log_z} | rows).items():
+    for name, row in {"log Z": log_z, **entry["observables"]}.items():
         reference, error = known.get(name), row["error"]
         if reference is None or not isinstance(error, float) or row["mean"] is None:
             continue

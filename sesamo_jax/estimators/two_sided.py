@@ -85,7 +85,8 @@ def _bar(log_w: np.ndarray, log_w_of_p: np.ndarray) -> tuple[Estimate, Estimate]
     E_p[a / (a + b r)] / a, for a and b the numbers of independent samples of either
     side (Bennett, J. Comput. Phys. 22, 245 (1976)). Errors by linear propagation.
     """
-    tau = gamma_method(-np.maximum(log_w_of_p, np.median(log_w))).tau_int
+    # Of a bounded function of w, which may be infinite where q has no mass.
+    tau = gamma_method(expit(np.median(log_w) - log_w_of_p)).tau_int
     independent = log_w_of_p.size / (2 * tau if tau > 0.5 else 1)
     offset = np.log(independent / len(log_w))  # log (b / a)
 

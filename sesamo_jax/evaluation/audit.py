@@ -155,5 +155,7 @@ def _sector_entries(witness: Witness, target: Target) -> dict[str, Any]:
 def _forward_ess(log_w: np.ndarray, draws: Draws) -> Estimate:
     """Return the forward ESS from chains, whose autocorrelation widens its error."""
     estimate = estimators.forward_ess(log_w.ravel(), estimators.log_z(draws.log_w))
+    if not np.isfinite(log_w).all():  # q has no mass at some of them: 0
+        return estimate
     tau = gamma_method(log_w).tau_int
     return estimate._replace(error=estimate.error * sqrt(2 * tau))

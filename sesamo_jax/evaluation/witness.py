@@ -10,6 +10,7 @@ import numpy as np
 
 from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.estimators import doubts
 from sesamo_jax.estimators.autocorrelation import gamma_method
 from sesamo_jax.estimators.convergence import r_hat
 from sesamo_jax.reference.hmc import build_hmc
@@ -18,7 +19,6 @@ from sesamo_jax.reference.settings import HMCConfig
 CHAINS, LEAPFROG_STEPS = 16, 10
 LEAST_LENGTH, MOST_LENGTH = 60, 600  # trajectories of a chain, a third to equilibrate
 SHARE = 0.2  # of the evaluations of f that training has taken
-LARGEST_R_HAT = 1.1
 FEWEST = 100.0  # independent samples
 
 
@@ -96,7 +96,7 @@ def build_witness(
 
 def disagreement(name: str, values: np.ndarray) -> str | None:
     """Return a sentence if chains disagree on a quantity of theirs, or None."""
-    if not np.isfinite(values).all() or not r_hat(values) > LARGEST_R_HAT:
+    if not np.isfinite(values).all() or not r_hat(values) > doubts.LARGEST_R_HAT:
         return None
     return (
         f"chains from the model and from elsewhere disagree on {name} (R-hat "
