@@ -85,3 +85,18 @@ def test_where_nothing_is_shared_nothing_is_known():
     found = two_sided(np.full(100, -np.inf), np.zeros((4, 100)))
     assert np.isnan(found.bar.mean)
     assert np.isnan(found.excess.mean)
+
+
+def test_where_the_model_has_no_mass_its_weight_is_infinite(rng):
+    """As of a canonicalized flow: EUBO is infinite, the other estimates are not."""
+    of_q, of_p = sides(rng, 0.3, 1.1, 5000, 16, 200)
+    missed = rng.random(of_p.shape) < 0.05
+    # What q covers is 0.95 of p, so that its weights are by so much smaller.
+    found = two_sided(
+        of_q + np.log(0.95), np.where(missed, np.inf, of_p + np.log(0.95))
+    )
+    assert np.isposinf(found.eubo.mean)
+    assert np.isnan(found.eubo.error)
+    for estimate in (found.bar, found.log_z_from_p):
+        assert abs(estimate.mean - LOG_Z) < 5 * estimate.error
+    assert abs(found.missing.mean - 0.05) < 5 * found.missing.error
