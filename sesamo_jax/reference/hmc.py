@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -12,13 +12,11 @@ import numpy as np
 
 from sesamo_jax.core import Array, Key, Target
 from sesamo_jax.parallel.memory import check_memory
-from sesamo_jax.reference.moves import Observe, build_moves, nothing
+from sesamo_jax.reference.moves import Observe, nothing
 from sesamo_jax.reference.settings import HMCConfig
-from sesamo_jax.reference.whitening import whitening
+from sesamo_jax.reference.trajectory import build_trajectory, warm_up_shares
 
-SMALLEST_SHARE = 1 / 32  # of the tuned step size, at the start of equilibration
 LEAST_ACCEPTANCE = 0.02
-FEWEST_TUNING = 150  # steps that tune, of one chain
 
 
 class Chains(NamedTuple):
@@ -66,42 +64,17 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
     `config.modulation` each trajectory is followed by the `moves` that suit the target,
     which lead from sector to sector.
 
-    Trajectories of one length bring a Gaussian mode of that period back to where it
-    began, over and over. The number of leapfrog steps is therefore random, uniform in
-    1 .. 2 n - 1 around `leapfrog_steps` n (Mackenzie 1989; Bou-Rabee and Sanz-Serna,
-    arXiv:1511.09382), in tuning too. It does not depend on the chains, so that they may
-    share it and none waits for another.
+    The random number of leapfrog steps, see `build_trajectory`, does not depend on the
+    chains, so that they may share it and none waits for another.
 
     Raises:
         ValueError: where no move suits the target and `config.modulation` asks for it;
             by the function returned, if chains need more memory than there is or hardly
             move.
     """
-    import blackjax  # here, since its import starts JAX's backend
-
-    moves = build_moves(target, config.modulation)
-    white = whitening(target)
-    hamiltonian = blackjax.hmc.build_kernel()
-
-    def log_density(z: Array) -> Array:
-        return -target.action(white.colour(z))
-
-    def steps(key: Key) -> Array:
-        return jax.random.randint(key, (), 1, 2 * config.leapfrog_steps)
-
-    def tuning_kernel(
-        key: Key, state: Any, log_density: Callable, step_size: Array, masses: Array
-    ) -> tuple[Any, Any]:
-        steps_key, key = jax.random.split(key)
-        return hamiltonian(key, state, log_density, step_size, masses, steps(steps_key))
-
-    tuning = blackjax.window_adaptation(
-        SimpleNamespace(init=blackjax.hmc.init, build_kernel=lambda: tuning_kernel),
-        log_density,
-        target_acceptance_rate=config.acceptance,
-        adaptation_info_fn=lambda state, info, _: info.num_integration_steps,
-    )
-    tune = jax.jit(tuning.run, static_argnums=2)
+    trajectory = build_trajectory(target, config)
+    white = trajectory.white
+    tune = jax.jit(trajectory.tune)
 
     def advance(
         tuned: Any, observe: Observe, states: Any, step: tuple[Array, Key]
@@ -109,28 +82,14 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
         """Move all chains once, with part of the tuned step size, and observe."""
         share, key = step
         steps_key, key = jax.random.split(key)
-        number = steps(steps_key)
-        step_size = share * tuned["step_size"]
+        number = trajectory.number(steps_key)
 
-        def move(key: Key, state: Any) -> tuple[Any, Any, dict, Any]:
-            masses = tuned["inverse_mass_matrix"]
-            first, *others = jax.random.split(key, 1 + len(moves))
-            state, info = hamiltonian(
-                first, state, log_density, step_size, masses, number
-            )
-            x, rates = white.colour(state.position), {}
-            observed = None if moves else observe(x)
-            for later, (key, row) in enumerate(zip(others, moves, strict=True), 1):
-                last = observe if later == len(moves) else nothing
-                x, rate, observed = row.step(key, x, target.action, last)
-                rates[row.name] = rate
-            if moves:  # the gradient where they have led
-                state = blackjax.hmc.init(white.whiten(x), log_density)
-            return state, info.acceptance_rate, rates, observed
+        def move(key: Key, state: Any) -> tuple[Any, Array, dict[str, Array], Any]:
+            return trajectory.advance(key, state, tuned, share, number, observe)
 
         keys = jax.random.split(key, config.chains)
-        states, *results = jax.vmap(move)(keys, states)
-        return states, (*results, number)
+        states, rate, rates, observed = jax.vmap(move)(keys, states)
+        return states, (rate, rates, observed, number)
 
     def stored(tuned: Any, states: Any, key: Key) -> tuple[Any, tuple]:
         keys = jax.random.split(key, config.thinning)
@@ -152,9 +111,8 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
     def sample(start: Array, tuned: Any, key: Key) -> tuple[tuple, Array]:
         """Return samples, with axes (samples, chains), and all leapfrog steps."""
         warm_key, run_key = jax.random.split(key)
-        states = jax.vmap(lambda z: blackjax.hmc.init(z, log_density))(start)
-        # Forces may be steep where chains start.
-        shares = jnp.geomspace(SMALLEST_SHARE, 1, config.warmup, dtype=target.dtype)
+        states = jax.vmap(trajectory.begin)(start)
+        shares = warm_up_shares(config.warmup, target.dtype)
         warm = shares, jax.random.split(warm_key, config.warmup)
         states, (*_, first) = jax.lax.scan(
             partial(advance, tuned, nothing), states, warm
@@ -174,10 +132,9 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
             z = jax.random.normal(start_key, shape, target.dtype)
         else:
             z = jax.vmap(white.whiten)(jnp.asarray(start, target.dtype))
-        steps_of_tuning = max(config.warmup, FEWEST_TUNING)
-        (state, tuned), tuning_steps = tune(tune_key, z[0], steps_of_tuning)
+        end, tuned, tuning_steps = tune(tune_key, z[0])
         if config.one_start:
-            z = jnp.broadcast_to(state.position, shape)
+            z = jnp.broadcast_to(end, shape)
         if compiled is None:
             compiled = sample.lower(z, tuned, run_key).compile()
             check_memory(compiled, "hmc", "lower hmc.chains or hmc.samples")
@@ -188,14 +145,12 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
         x, measured, sectors, rates, others = jax.tree.map(
             lambda a: np.swapaxes(a, 0, 1), drawn
         )
-        _check_movement(rates)
-        # Each step takes a gradient, and so does the beginning of every chain, and the
-        # place where moves have led.
+        require_movement(rates)
         trajectories = config.warmup + config.samples * config.thinning
-        calls = int(np.sum(tuning_steps)) + 1
-        calls += config.chains * (int(chain_steps) + 1)
-        calls += config.chains * trajectories * bool(moves)
-        along = config.chains * trajectories * sum(move.calls for move in moves)
+        gradients, energies = trajectory.calls(
+            config.chains, trajectories, int(chain_steps)
+        )
+        of_tuning = int(tuning_steps) + 1
         return Chains(
             x=x,
             observables=measured,
@@ -203,8 +158,8 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
             acceptance=float(np.mean(rates)),
             move_acceptance={name: float(np.mean(r)) for name, r in others.items()},
             step_size=float(tuned["step_size"]),
-            gradient_calls=calls,
-            energy_calls=calls + along,  # a gradient comes with the action
+            gradient_calls=gradients + of_tuning,
+            energy_calls=energies + of_tuning,
             seconds=done - ready,
             tuning_seconds=ready - begin,
         )
@@ -217,7 +172,7 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
     return in_own_type
 
 
-def _check_movement(acceptance: np.ndarray) -> None:
+def require_movement(acceptance: np.ndarray) -> None:
     """Raise ValueError if a chain, (chains, samples), hardly ever moved."""
     stuck = int(np.sum(acceptance.mean(axis=1) < LEAST_ACCEPTANCE))
     if stuck:
