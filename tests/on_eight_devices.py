@@ -12,7 +12,8 @@ from sesamo_jax import build_model, fit
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.parallel.devices import ONE_DEVICE, over_batch, place
 from sesamo_jax.run.checkpoint import Checkpoints
-from sesamo_jax.training.fit import build_chunk, init_states
+from sesamo_jax.training.fit import build_chunk
+from sesamo_jax.training.state import init_states
 
 jax.config.update("jax_enable_x64", True)
 SETTINGS = {

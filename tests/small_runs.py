@@ -16,7 +16,8 @@ from sesamo_jax.run import metrics
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.history import COLUMNS
 from sesamo_jax.run.opening import UsageError
-from sesamo_jax.training.fit import FitResult, init_states
+from sesamo_jax.training.fit import FitResult
+from sesamo_jax.training.state import init_states
 
 # Three modes, a few numbers of parameters, three chunks of ten steps.
 TINY = {

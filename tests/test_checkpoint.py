@@ -15,7 +15,7 @@ import pytest
 from sesamo_jax import Config, RealNVPConfig, build_model, build_target, load, save
 from sesamo_jax.run.checkpoint import KEPT, Checkpoints
 from sesamo_jax.run.seal import RECORD
-from sesamo_jax.training.fit import TrainState, init_states
+from sesamo_jax.training.state import TrainState, init_states
 
 CONFIG = Config(method="realnvp", flow=RealNVPConfig(couplings=2, layers=0, width=4))
 SECONDS = {"wall": 1.25, "compile": 3.5}

@@ -42,8 +42,8 @@ MAY_IMPORT = {
     },
     "storage": {"config", "core", "geometry"},
     "training": {
-        *("config", "core", "estimators", "modulation", "numerics", "objectives"),
-        *("parallel", "samplers", "storage"),
+        *("config", "core", "estimators", "geometry", "modulation", "numerics"),
+        *("objectives", "parallel", "reference", "samplers", "storage"),
     },
     "evaluation": {
         *("config", "core", "estimators", "modulation", "parallel", "reference"),

@@ -26,11 +26,11 @@ from sesamo_jax import (
 from sesamo_jax.config import complete
 from sesamo_jax.flows import KernelConfig
 from sesamo_jax.objectives.likelihood import (
-    data_batch,
     likelihood_share,
     negative_log_likelihoods,
 )
 from sesamo_jax.training.loss import batch_loss
+from sesamo_jax.training.source import data_batch
 
 TINY = RealNVPConfig(couplings=2, layers=0, width=4)
 VARIANCE = 2.5
@@ -83,11 +83,10 @@ def test_nll_of_the_untrained_flow_is_that_of_its_base(key, rng):
     model = build_model(TARGET, config)
     params = model.init(key)  # the identity
     data = jnp.asarray(rng.normal(size=(40, 3)))
-    expected = gaussian_nll(data_batch(TARGET, config.training, key, data), VARIANCE)
-    arguments = (model, TARGET, config)
-    terms = negative_log_likelihoods(model, TARGET, config.training, params, key, data)
+    expected = gaussian_nll(data, VARIANCE)
+    terms = negative_log_likelihoods(model, params, key, data)
     np.testing.assert_allclose(terms, expected, rtol=F64)
-    loss, metrics = batch_loss(*arguments, params, key, data=data)
+    loss, metrics = batch_loss(model, TARGET, config, params, key, x=data)
     np.testing.assert_allclose(loss, expected.mean(), rtol=F64)
     np.testing.assert_allclose(metrics["loss_std"], expected.std(), rtol=F64)
     assert metrics["loss"] == metrics["nll"] == loss

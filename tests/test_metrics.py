@@ -9,7 +9,8 @@ from small_runs import plain_run
 from sesamo_jax import build_model
 from sesamo_jax.config import complete
 from sesamo_jax.run.metrics import judge
-from sesamo_jax.training.fit import FitResult, init_states
+from sesamo_jax.training.fit import FitResult
+from sesamo_jax.training.state import init_states
 
 
 @pytest.fixture(scope="module")

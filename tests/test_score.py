@@ -16,8 +16,9 @@ from sesamo_jax.config import BaseConfig, Config, TrainingConfig, build_model, c
 from sesamo_jax.flows import CheckerboardConfig, RealNVPConfig, SplineConfig
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.phi4.real import Phi4Real
-from sesamo_jax.training.fit import build_chunk, init_states
+from sesamo_jax.training.fit import build_chunk
 from sesamo_jax.training.loss import batch_loss
+from sesamo_jax.training.state import init_states
 
 FIELD = Phi4Real(shape=(4, 2), alpha=0.05, dtype="float64").build("phi4_real")
 TILTED = GaussianMixture(modes=3, radius=1.5, breaking=0.3, dtype="float64").build()

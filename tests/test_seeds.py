@@ -7,7 +7,7 @@ from sesamo_jax import Config, build_model, build_target, fit
 from sesamo_jax.config import TrainingConfig, resolve
 from sesamo_jax.config.seeds import MOST_SEEDS, check_seeds
 from sesamo_jax.flows import RealNVPConfig
-from sesamo_jax.training.fit import init_states
+from sesamo_jax.training.state import init_states
 
 CONFIG = Config(
     method="realnvp",

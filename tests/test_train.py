@@ -27,8 +27,8 @@ from sesamo_jax.modulation import LAWS
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
-from sesamo_jax.training.fit import init_states
 from sesamo_jax.training.loss import batch_loss, penalty_amplitude
+from sesamo_jax.training.state import init_states
 
 SMALL = RealNVPConfig(couplings=2, layers=1, width=8)
 TINY = RealNVPConfig(couplings=1, layers=0, width=4)

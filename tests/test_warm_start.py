@@ -20,7 +20,7 @@ from sesamo_jax.geometry.lattice import displacement_classes
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import RunFolder
 from sesamo_jax.run.warm_start import enlarge, warm_start
-from sesamo_jax.training.fit import init_states
+from sesamo_jax.training.state import init_states
 
 slow = partial(pytest.param, marks=pytest.mark.slow)
 

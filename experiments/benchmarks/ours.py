@@ -17,7 +17,8 @@ from benchmarks.weighing import weigh
 from sesamo_jax.config import Config, build_model, complete, resolve
 from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.samplers.weighting import AS_DRAWN, log_q
-from sesamo_jax.training.fit import TrainState, build_chunk, fit, init_states
+from sesamo_jax.training.fit import build_chunk, fit
+from sesamo_jax.training.state import TrainState, init_states
 
 EVALUATED_AT_ONCE = 2000
 

@@ -17,9 +17,9 @@ import optax
 from benchmarks.ours import Sampler, build
 from benchmarks.serving import serve
 from benchmarks.workers import Worker
-from sesamo_jax.training.fit import init_states
 from sesamo_jax.training.loss import batch_loss, penalty_amplitude
 from sesamo_jax.training.optimizer import build_optimizer
+from sesamo_jax.training.state import init_states
 
 # By name: target, preset and settings over it.
 STEPS = {

@@ -44,6 +44,7 @@ METHODS: dict[str, Method] = {
 FORMER_NAMES = {"realnvp": "flow"}  # of methods, still understood
 GRADIENTS = ("path", "total")
 SCHEDULES = ("cosine", "plateau")
+CHAINS = "chains"  # as `training.data`
 TRAINING_DENSITIES = ("cell", "orbit", "augmented", "marginal")
 
 
@@ -92,7 +93,10 @@ class TrainingConfig:
         warm_start: folder of a trained run whose parameters to start from, on this or a
             smaller lattice; None starts afresh.
         data: for `maximum_likelihood` and `flow_matching`, path of a .npy file of
-            configurations, (n, *event_shape), or of positions of particles, (n, N, D).
+            configurations, (n, *event_shape), or of positions of particles, (n, N, D);
+            or `chains`, as many Markov chains of the target as a batch is large, each
+            of which goes on by one trajectory in every step, as `hmc` says: its
+            leapfrog_steps, warmup, acceptance and modulation.
         likelihood_share: lambda of `maximum_likelihood`, whose loss is lambda NLL +
             (1 - lambda) reverse KL, at the end of training. It starts at 1 and changes
             linearly; at 1, throughout, the model draws no samples in training.

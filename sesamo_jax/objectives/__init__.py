@@ -32,8 +32,8 @@ class Objective(NamedTuple):
 
     Attributes:
         loss: `Batch` to a scalar, of samples of the model; None where it takes none.
-        data_terms: `(model, target, training, params, key, data)` to one term per
-            configuration of a batch of data, (batch_size,); None where it takes none.
+        data_terms: `(model, params, key, x)` to one term per configuration of a batch
+            of data, (n,); None where it takes none.
             With a `loss` too, the terms are those of the likelihood, and
             `training.likelihood_share` mixes both.
         sums_over_images: whether samples come with all their images.

@@ -20,10 +20,9 @@ import numpy as np
 
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Array, Key, Model, Params, Target
-from sesamo_jax.core.method import Config, TrainingConfig
+from sesamo_jax.core.method import Config
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
 from sesamo_jax.geometry.particles import Particles, coordinates, positions
-from sesamo_jax.objectives.likelihood import data_batch
 from sesamo_jax.parallel.devices import over_batch
 
 LARGEST_LISTED = 5  # particles, of whose 120 permutations there is a list
@@ -55,27 +54,23 @@ def aligned(y: Array, towards: Array) -> Array:
 
 def squared_errors(
     model: Model,
-    target: Target,
-    training: TrainingConfig,
     params: Params,
     key: Key,
-    data: Array,
+    x: Array,
 ) -> Array:
-    """Return |v(x_t, t) - (x_1 - x_0)|^2 of a batch of pairs, (batch_size,).
+    """Return |v(x_t, t) - (x_1 - x_0)|^2 of a batch of pairs, (n,).
 
     Args:
         model: with `transport`.
-        target: whose configurations the data are.
-        training: `batch_size`.
         params: of the model.
         key: of the step.
-        data: (n, N - 1, 2).
+        x: a batch of data, (n, N - 1, 2).
     """
     assert model.transport is not None  # `check_matching` has refused models without
-    size = training.batch_size
+    size = len(x)
     start_key, time_key = jax.random.split(key)
     start = model.transport.prior(params, start_key, size)
-    end = over_batch(aligned)(data_batch(target, training, key, data), start)
+    end = over_batch(aligned)(x, start)
     # One time in each of as many intervals: less noise than independent ones.
     t = (jnp.arange(size) + jax.random.uniform(time_key, (size,), start.dtype)) / size
     share = t[:, None, None]

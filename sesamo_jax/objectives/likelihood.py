@@ -1,21 +1,15 @@
-"""Training on data: batches of them, their likelihood, and its share of the loss.
+"""Training on data: their likelihood, and its share of the loss.
 
 lambda NLL + (1 - lambda) reverse KL, with NLL = -mean log q(x) over data x, which finds
 all that the data show, and the reverse KL, which knows the action (Koehler, Klein, Noe
 2020, section 6).
 """
 
-import jax
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.core import Array, Key, Model, Params
 from sesamo_jax.core.method import TrainingConfig
-from sesamo_jax.geometry.particles import Particles, random_motion
-from sesamo_jax.parallel.devices import over_batch
 
-# Data are drawn by a key of their own: the model's samples are those that the same step
-# would draw without them.
-DATA_STREAM = 0xDA7A
 OF_MODEL_SAMPLES = ("ess", "log_z", "leak")
 
 
@@ -25,40 +19,15 @@ def likelihood_share(training: TrainingConfig, step: Array) -> Array:
     return 1 + (training.likelihood_share - 1) * step / last
 
 
-def data_batch(
-    target: Target, training: TrainingConfig, key: Key, data: Array
-) -> Array:
-    """Return configurations drawn from data with replacement, uniformly.
-
-    Args:
-        target: whose configurations they are.
-        training: `batch_size`, and whether to `augment` by symmetries.
-        key: of the step.
-        data: (n, *event_shape).
-
-    Returns:
-        (batch_size, *event_shape).
-    """
-    index_key, motion_key = jax.random.split(jax.random.fold_in(key, DATA_STREAM))
-    size = training.batch_size
-    x = data[jax.random.randint(index_key, (size,), 0, len(data))]
-    if training.augment:
-        assert isinstance(target.geometry, Particles)  # `complete` has refused others
-        x = over_batch(random_motion)(jax.random.split(motion_key, size), x)
-    return x
-
-
 def negative_log_likelihoods(
     model: Model,
-    target: Target,
-    training: TrainingConfig,
     params: Params,
     key: Key,
-    data: Array,
+    x: Array,
 ) -> Array:
-    """Return -log q(x) of a batch of data, (batch_size,)."""
+    """Return -log q(x) of a batch of data, (n,)."""
     assert model.log_prob is not None  # `complete` has refused methods without it
-    return -model.log_prob(params, data_batch(target, training, key, data))
+    return -model.log_prob(params, x)
 
 
 def data_loss(terms: Array) -> tuple[Array, dict[str, Array]]:

@@ -18,7 +18,7 @@ from sesamo_jax.core import Params
 from sesamo_jax.parallel.processes import from_first, on_first
 from sesamo_jax.run.seal import seal, steps_in, verified
 from sesamo_jax.storage.files import first_line
-from sesamo_jax.training.fit import TrainState
+from sesamo_jax.training.state import TrainState
 
 KEPT = 2
 # What a step takes on the disk, at most: for each byte, array and step.
@@ -187,9 +187,13 @@ class Checkpoints:
 
 
 def _on_host(states: TrainState) -> dict[str, Any]:
-    """Return states as NumPy arrays, which know no devices, with the keys' data."""
-    plain = states._replace(key=jax.random.key_data(states.key))
-    return jax.tree.map(np.asarray, plain._asdict())
+    """Return states as NumPy arrays, which know no devices, with the keys' data.
+
+    What is empty is left out.
+    """
+    plain = states._replace(key=jax.random.key_data(states.key))._asdict()
+    filled = {name: value for name, value in plain.items() if jax.tree.leaves(value)}
+    return jax.tree.map(np.asarray, filled)
 
 
 def save(path: str | Path, params: Params) -> None:

@@ -25,7 +25,8 @@ from sesamo_jax.run.opening import open_folder
 from sesamo_jax.run.seal import stored_generator
 from sesamo_jax.run.warm_start import warm_start
 from sesamo_jax.storage.data import read_data
-from sesamo_jax.training.fit import FitResult, TrainState, fit, init_states
+from sesamo_jax.training.fit import FitResult, fit
+from sesamo_jax.training.state import TrainState, init_states, restorable
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -103,7 +104,7 @@ def _fill(
         if model is None:
             entries, arrays = sample_reference(run, target)
         else:
-            start = _start(run, model, folder)
+            start = _start(run, model, target, folder)
             result = _train(run, model, target, folder, data[0], placement, start)
             entries, arrays = judge(run, model, target, result, data[1])
         content = metrics(run, target, entries, arrays)
@@ -149,17 +150,19 @@ class _Start(NamedTuple):
     spent: dict[str, float]
 
 
-def _start(run: Run, model: Model, folder: RunFolder) -> _Start:
+def _start(run: Run, model: Model, target: Target, folder: RunFolder) -> _Start:
     """Return the last checkpoint, or else the beginning."""
     seeds = range(run.seed, run.seed + run.seeds)
-    states = init_states(model, run.config, seeds)
     spent = {"wall": 0.0, "compile": 0.0}
     source = run.config.training.warm_start
     checkpoints = Checkpoints(folder.checkpoints, [fingerprint(to_json(run))])
     if checkpoints.latest_step() is not None:
-        states, spent = checkpoints.restore(states)
-    elif source is not None:
-        states = warm_start(states, getattr(run.target, "shape", ()), source)
+        like = restorable(model, target, run.config, seeds)
+        states, spent = checkpoints.restore(like)
+    else:
+        states = init_states(model, run.config, seeds)
+        if source is not None:
+            states = warm_start(states, getattr(run.target, "shape", ()), source)
     done = int(states.step[0])
     on_first(lambda: folder.truncate_history(seeds, done))
     return _Start(checkpoints, states, spent)

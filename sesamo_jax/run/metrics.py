@@ -20,6 +20,7 @@ from sesamo_jax.run.console import progress_bar
 from sesamo_jax.run.text import aggregate
 from sesamo_jax.training.fit import FitResult
 from sesamo_jax.training.optimizer import nonfinite_steps
+from sesamo_jax.training.source import build_source
 
 GRID_POINTS = 201
 
@@ -41,12 +42,13 @@ def judge(
     entries, x, log_w = [], [], []
     every = jax.device_get(result.params)
     skipped = np.asarray(jax.vmap(nonfinite_steps)(result.states.opt_state))
+    of_data = _calls(run, target, result)
     with progress_bar(run.seeds, "seed", "judged") as bar:
         for index, seed in enumerate(range(run.seed, run.seed + run.seeds)):
             params = jax.tree.map(lambda leaf, i=index: leaf[i], every)
             draws = draw(params, _evaluation_key(seed))
             trained = _entry(run, seed, result, int(skipped[index]))
-            entry = trained | report(draws, target)
+            entry = trained | of_data[index] | report(draws, target)
             entries.append(entry | audited(params, draws, _evaluation_key(seed)))
             x.append(draws.x[:keep])
             log_w.append(draws.log_w[:keep])
@@ -142,6 +144,17 @@ def _entry(run: Run, seed: int, result: FitResult, skipped: int) -> dict[str, An
         "nonfinite_steps": skipped,
         "parameters": sum(leaf.size for leaf in leaves) // run.seeds,
     }
+
+
+def _calls(run: Run, target: Target, result: FitResult) -> list[dict[str, int]]:
+    """Return what the chains have cost that training had its data from, by seed."""
+    source = build_source(target, run.config)
+    steps = int(result.states.step[0])
+    known = [] if source is None else source.calls(result.states.source, steps)
+    return [
+        {"gradient_calls": calls.gradients, "energy_calls": calls.energies}
+        for calls in known
+    ] or [{}] * run.seeds
 
 
 def _doubts(

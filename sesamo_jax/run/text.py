@@ -182,6 +182,11 @@ def format_report(metrics: Mapping[str, Any]) -> str:
         f"{seeds[0]['samples_drawn']:,} samples in {seeds[0]['steps']:,} steps, "
         f"{max(entry['nonfinite_steps'] for entry in seeds)} skipped as non-finite"
     )
+    if "energy_calls" in seeds[0]:
+        lines[-1] += (
+            f"; its chains: {seeds[0]['gradient_calls']:,} gradients, "
+            f"{seeds[0]['energy_calls']:,} energies"
+        )
     return "\n".join([*lines, memory])
 
 

@@ -22,7 +22,7 @@ from sesamo_jax.geometry.lattice import displacement_classes
 from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.folder import CONFIG, RunFolder
 from sesamo_jax.storage.files import reading
-from sesamo_jax.training.fit import TrainState, init_states
+from sesamo_jax.training.state import TrainState, restorable
 
 
 def warm_start(states: TrainState, shape: tuple[int, ...], source: str) -> TrainState:
@@ -48,7 +48,7 @@ def warm_start(states: TrainState, shape: tuple[int, ...], source: str) -> Train
         target = run.target.build(run.target_name)
         model = build_model(target, run.config)
     seeds = range(run.seed, run.seed + run.seeds)
-    like = init_states(model, run.config, seeds)
+    like = restorable(model, target, run.config, seeds)
     # As it was written, and with what has been added to configurations since then.
     known = [fingerprint(tree), fingerprint(to_json(run))]
     checkpoints = Checkpoints(folder.checkpoints, known, read_only=True)

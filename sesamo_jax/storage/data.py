@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from sesamo_jax.config.schema import Config
+from sesamo_jax.config.schema import CHAINS, Config
 from sesamo_jax.core import Target
 from sesamo_jax.geometry.particles import Particles, helmert, pair_matrix
 from sesamo_jax.storage.files import CONTENT
@@ -27,14 +27,15 @@ def read_data(section: str, config: Config, target: Target) -> np.ndarray | None
         target: whose configurations they are.
 
     Returns:
-        (n, *event_shape) in the target's type; None where no file is named.
+        (n, *event_shape) in the target's type; None where no file is named, or chains
+        that training moves itself.
 
     Raises:
         ValueError: if the file cannot be read, is of another shape, holds what is not
             finite, particles that coincide, or less than a batch; one sentence.
     """
     path = getattr(config, section).data
-    if path is None:
+    if path is None or (section, path) == ("training", CHAINS):
         return None
     name = f"{section}.data={path!r}"
     values = _load(name, path)

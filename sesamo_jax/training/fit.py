@@ -16,7 +16,7 @@ from sesamo_jax.config.complete import complete_model
 from sesamo_jax.config.completed import CompletedConfig
 from sesamo_jax.config.schema import Config
 from sesamo_jax.config.seeds import check_seeds
-from sesamo_jax.core import Array, Key, Model, Params, Target
+from sesamo_jax.core import Array, Model, Params, Target
 from sesamo_jax.estimators import doubts
 from sesamo_jax.objectives.likelihood import likelihood_share
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement
@@ -24,23 +24,8 @@ from sesamo_jax.parallel.memory import check_memory
 from sesamo_jax.storage.data import read_data
 from sesamo_jax.training.loss import batch_loss, penalty_amplitude
 from sesamo_jax.training.optimizer import build_optimizer, nonfinite_steps
-
-
-class TrainState(NamedTuple):
-    """What one seed carries from step to step.
-
-    Attributes:
-        params: of the model.
-        opt_state: of the optimiser.
-        step: steps taken, int32.
-        key: root key; step i uses fold_in(key, i), so that a resumed run draws what an
-            uninterrupted one would have drawn.
-    """
-
-    params: Params
-    opt_state: optax.OptState
-    step: Array
-    key: Key
+from sesamo_jax.training.source import build_source, start_source
+from sesamo_jax.training.state import TrainState, init_states
 
 
 class FitResult(NamedTuple):
@@ -50,7 +35,7 @@ class FitResult(NamedTuple):
         states: final states.
         history: one array of shape (rows, seeds) per quantity, a row per chunk.
         wall_seconds: training, all seeds together, without compilation.
-        compile_seconds: compilation of the chunk.
+        compile_seconds: compilation of the chunk, and the start of chains.
     """
 
     states: TrainState
@@ -62,23 +47,6 @@ class FitResult(NamedTuple):
     def params(self) -> Params:
         """Parameters with a leading axis over seeds."""
         return self.states.params
-
-
-def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainState:
-    """Return the initial states of several seeds, stacked along a leading axis.
-
-    Raises:
-        ValueError: for seeds that cannot be used, see `seeds.check_seeds`.
-    """
-    seeds = check_seeds(seeds)
-    optimizer = build_optimizer(config.training)
-
-    def init(seed: Array) -> TrainState:
-        params_key, key = jax.random.split(jax.random.key(seed))
-        params = model.init(params_key)
-        return TrainState(params, optimizer.init(params), jnp.int32(0), key)
-
-    return jax.jit(jax.vmap(init))(jnp.asarray(seeds, jnp.uint32))
 
 
 def build_chunk(
@@ -96,6 +64,7 @@ def build_chunk(
     which seeds are spread, see `devices.Placement`.
     """
     optimizer = build_optimizer(config.training)
+    data_source = build_source(target, config)
     value_and_grad = jax.value_and_grad(
         partial(batch_loss, model, target, config), has_aux=True
     )
@@ -106,12 +75,17 @@ def build_chunk(
         key = jax.random.fold_in(state.key, state.step)
         amplitude = penalty_amplitude(config, state.step)
         share = likelihood_share(config.training, state.step)
-        (_, metrics), grads = value_and_grad(state.params, key, amplitude, data, share)
+        source, x = state.source, None
+        drawn: dict[str, Array] = {}
+        if data_source is not None:
+            source, x, drawn = data_source.draw(key, source, data)
+        (_, metrics), grads = value_and_grad(state.params, key, amplitude, x, share)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params, value=metrics["loss_std"]
         )
         params = optax.apply_updates(state.params, updates)
-        return TrainState(params, opt_state, state.step + 1, state.key), metrics
+        state = TrainState(params, opt_state, state.step + 1, state.key, source)
+        return state, metrics | drawn
 
     def chunk(
         states: TrainState, steps: Array, data: Array | None = None
@@ -197,9 +171,12 @@ def fit(
     examples = None if data is None else jnp.asarray(data, target.dtype)
     examples = placement.replicate(examples)
     done = int(states.step[0])
+    start = time.perf_counter()
+    source = build_source(target, config)
+    if source is not None and states.source == ():
+        states = states._replace(source=start_source(source, states.key))
     # Donation would spoil a caller's own states, so the loop owns a copy.
     states = placement.spread(jax.tree.map(jnp.copy, states))
-    start = time.perf_counter()
     chunk = build_chunk(model, target, config, placement.seeds_axis)
     compiled = placement.compile(chunk, states, np.int32(0), examples)
     check_memory(compiled, "training", "lower training.batch_size")

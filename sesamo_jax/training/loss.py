@@ -22,16 +22,17 @@ def batch_loss(
     params: Params,
     key: Key,
     amplitude: Array | float | None = None,
-    data: Array | None = None,
+    x: Array | None = None,
     share: Array | float = 1.0,
 ) -> tuple[Array, dict[str, Array]]:
     """Return the loss of one batch and its metrics, all scalars.
 
     The configuration must be complete; `amplitude` is the penalty's A, None for the
-    configured starting value. `flow_matching` and `maximum_likelihood` need `data`,
-    (n, *event_shape), and the latter the `share` lambda of their likelihood. Where it
-    is 1 throughout, and for `flow_matching`, no samples of the model are drawn: `loss`
-    is the NLL, or the mean squared error, and `ess`, `log_z` and `leak` are NaN.
+    configured starting value. `flow_matching` and `maximum_likelihood` need a batch `x`
+    of data, (n, *event_shape), and the latter the `share` lambda of their likelihood.
+    Where it is 1 throughout, and for `flow_matching`, no samples of the model are
+    drawn: `loss` is the NLL, or the mean squared error, and `ess`, `log_z` and `leak`
+    are NaN.
     """
     training = config.training
     objective = OBJECTIVES[training.objective]
@@ -41,7 +42,7 @@ def batch_loss(
     if objective.data_terms is None:
         assert of_model is not None
         return of_model
-    terms = objective.data_terms(model, target, training, params, key, data)
+    terms = objective.data_terms(model, params, key, x)
     if objective.loss is None:
         return data_loss(terms)
     return mix(terms, of_model, share)

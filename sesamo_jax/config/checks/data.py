@@ -1,9 +1,10 @@
 """Checks of what a configuration says about data, before any are read."""
 
-from sesamo_jax.config.schema import METHODS, Config
+from sesamo_jax.config.schema import CHAINS, METHODS, Config
 from sesamo_jax.core import Target
 from sesamo_jax.geometry.particles import Particles
 from sesamo_jax.objectives import OBJECTIVES
+from sesamo_jax.reference.moves import build_moves
 
 
 def check_data(config: Config, target: Target) -> None:
@@ -19,7 +20,7 @@ def check_data(config: Config, target: Target) -> None:
     if on_data and training.data is None:
         raise ValueError(
             f"objective {name!r} trains on data: set training.data "
-            "to a .npy file of configurations"
+            "to a .npy file of configurations, or to chains"
         )
     if training.data is not None and not on_data:
         known = " or ".join(key for key, row in OBJECTIVES.items() if row.is_on_data)
@@ -27,6 +28,8 @@ def check_data(config: Config, target: Target) -> None:
             f"training.data={training.data!r} is for training.objective="
             f"{known}, not for {name!r}: set one or leave the other out"
         )
+    if training.data == CHAINS:
+        build_moves(target, config.hmc.modulation)  # refuses what there are none for
     mixes = objective is not None and objective.mixes
     if training.likelihood_share != 1 and not mixes:
         raise ValueError(

@@ -5,12 +5,20 @@ what was set explicitly is.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from sesamo_jax.bases import BASES
-from sesamo_jax.config.schema import METHODS, SCALARS, Run
+from sesamo_jax.config.schema import CHAINS, METHODS, SCALARS, Run
 from sesamo_jax.flows import IntegratedConfig, SliceConfig
 from sesamo_jax.objectives import OBJECTIVES, Objective
+from sesamo_jax.reference.settings import HMCConfig
+
+# Training on chains has as many as a batch is large, and takes all of them.
+OF_TRAINING_CHAINS = ("warmup", "leapfrog_steps", "acceptance", "modulation")
+OF_HMC_ALONE = tuple(
+    item.name for item in fields(HMCConfig) if item.name not in OF_TRAINING_CHAINS
+)
 
 
 class Use(NamedTuple):
@@ -39,6 +47,10 @@ def _users(name: str) -> str:
     """Return the methods that use a section or a field, in words."""
     *others, last = (key for key, method in METHODS.items() if name in method.uses)
     return f"method={', '.join(others)} or {last}" if others else f"method={last}"
+
+
+def _trains_on_chains(run: Run) -> bool:
+    return _trains(run) and run.config.training.data == CHAINS
 
 
 def _objective(run: Run) -> Objective:
@@ -78,8 +90,18 @@ USES = (
             _users(name),
         )
         for name in dict.fromkeys(name for row in METHODS.values() for name in row.uses)
-        if name != "penalty"  # which says more below
+        if name not in ("penalty", "hmc")  # which say more below
     ],
+    Use(
+        tuple(f"hmc.{name}" for name in OF_TRAINING_CHAINS),
+        lambda run: _uses(run, "hmc") or _trains_on_chains(run),
+        "method=hmc, or training.data=chains",
+    ),
+    Use(
+        tuple(f"hmc.{name}" for name in OF_HMC_ALONE),
+        lambda run: _uses(run, "hmc"),
+        "method=hmc",
+    ),
     Use(
         ("density",),
         lambda run: run.config.density != "strict" or _uses(run, "penalty"),
