@@ -1,4 +1,4 @@
-"""Training on chains: they are those of p, move inside the step, and go on bit by bit."""
+"""Training on chains: samples of p, moved inside the step, resumed to the bit."""
 
 from dataclasses import replace
 
@@ -223,9 +223,12 @@ def test_chains_that_do_not_move_are_refused_before_training():
     ],
 )
 def test_settings_that_do_not_fit_are_refused(target, settings, words):
-    with pytest.raises(ValueError, match=r"\w") as error:
+    def prepare():
         run = resolve(target, settings={"method": "flow"} | settings)
         complete(run.config, build_target(target))
+
+    with pytest.raises(ValueError, match=r"\w") as error:
+        prepare()
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 
