@@ -41,6 +41,7 @@ def chains(rng, sectors):
             "charge": charge,
             "both": np.stack([level, charge], axis=-1),
         },
+        at_samples={"level": level, "charge": charge},
         sectors=sectors,
         acceptance=0.9,
         step_size=0.1,
@@ -69,6 +70,24 @@ def test_what_chains_never_change_has_no_error(rng):
     assert found["sum"]["error"] is None
     assert out["sectors"] == [1.0, 0.0]
     assert out["sectors_error"] == [None, None]
+
+
+def test_averages_over_orbits_that_hardly_vary_have_the_error_of_samples(rng):
+    """Signs, all but always the same, and a quantity that one sample decides."""
+    run = chains(rng, None)
+    signs = np.where(rng.random((6, 200)) < 0.05, 1.0, -1.0)
+    rare = np.zeros((6, 200))
+    rare[2, 77] = 1.0
+    constant = np.full((6, 200), -0.9)
+    run = run._replace(
+        observables={"level": constant, "charge": constant},
+        at_samples={"level": signs, "charge": rare},
+    )
+    found = chain_report(run, TARGET)["observables"]
+    assert found["level"]["mean"] == pytest.approx(-0.9)
+    expected = 2 * np.sqrt(0.05 * 0.95 / 1200)
+    assert found["level"]["error"] == pytest.approx(expected, rel=0.3)
+    assert found["charge"]["error"] is None
 
 
 def test_chains_that_each_stay_in_a_sector_do_not_tell_its_share(rng):
@@ -160,7 +179,7 @@ def test_chains_are_shown_by_their_slowest_observable(rng):
     """Its traces, sectors and autocorrelation; what never changes is not slow."""
     drawn = chains(rng, (rng.random((6, 200)) < 0.3).astype(int))
     slow = np.cumsum(rng.normal(size=(6, 200)), axis=1) / 20
-    drawn.observables["slow"] = slow
+    drawn.observables["slow"] = drawn.at_samples["slow"] = slow
     entry = chain_report(drawn, TARGET) | {"seed": 0}
     assert entry["slowest"] == "slow"
     series = chain_series(drawn, entry)

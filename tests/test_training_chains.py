@@ -187,6 +187,16 @@ def test_a_mixed_loss_learns_the_normalisation(key):
         assert abs(own.mean() - share * np.exp(LOG_Z)) < 5 * error
 
 
+def test_chains_alone_ask_for_the_mix_that_finds_all_and_sharpens():
+    config = resolve("hubbard", settings={"training.data": "chains"}).config
+    assert config.training.objective == "maximum_likelihood"
+    assert config.training.likelihood_share == 0.5
+    # A mixture of flows takes the likelihood alone.
+    mixture = {"method": "vmonf", "training.data": "chains"}
+    config = resolve("gmm_broken", settings=mixture).config
+    assert complete(config, build_target("gmm_broken")).training.likelihood_share == 1
+
+
 # What cannot be
 
 
@@ -203,7 +213,7 @@ def test_chains_that_do_not_move_are_refused_before_training():
     [
         (
             "gmm",
-            {"training.data": "chains"},
+            {"training.data": "chains", "training.objective": "reverse_kl"},
             "training.data='chains' is for training.objective=",
         ),
         (

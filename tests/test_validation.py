@@ -173,8 +173,8 @@ WRONG_DATA = {
         training(objective="maximum_likelihood"),
         "trains on data: set training.data",
     ),
-    "data without objective": (
-        training(data="x.npy"),
+    "data for another objective": (
+        training(data="x.npy", objective="reverse_kl"),
         "training.data='x.npy' is for training.objective=maximum_likelihood",
     ),
     "share without objective": (
@@ -240,6 +240,9 @@ def test_maximum_likelihood_takes_the_exact_density():
         assert config.training.density == "orbit"
         assert config.training.objective == "maximum_likelihood"
         assert complete(config, target) == config
+    assert complete(with_training(on_data(), objective=None), target) == complete(
+        on_data(), target
+    )
     mixture = complete(on_data(method="vmonf"), target)
     assert mixture.training.density == mixture.density == "marginal"
     assert complete(mixture, target) == mixture

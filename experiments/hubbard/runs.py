@@ -65,6 +65,7 @@ for slices in SLICES:
     add(f"pair_{slices}", space, WORLDLINES, seeds=3)
     if slices < 32:  # beyond, a flow takes far longer than it helps
         add(f"pair_{slices}_flow", space, FLOW)
+        add(f"pair_{slices}_chains", space, FLOW, {"training.data": "chains"}, seeds=3)
     add(f"pair_{slices}_hmc", space, HMC)
     add(f"pair_{slices}_hmc_one", space, HMC, ONE_START)
     add(f"pair_{slices}_modulated", space, MODULATED)

@@ -22,6 +22,7 @@ CLUSTER = {
     "evaluation.batch_size": 1000,
     "evaluation.largest_error": 0.1,
 }
+ON_DATA = ("maximum_likelihood", "flow_matching")
 LIKELIHOOD = {"training.objective": "maximum_likelihood"}
 MIXED = LIKELIHOOD | {"training.likelihood_share": 0.5}
 WIDTHS = {"dw4": "64,64", "lj13": "64,128,64"}
@@ -38,7 +39,7 @@ def add(name: str, settings: dict[str, Any], seeds: int = 3, size: str = "") -> 
     """
     target = name.split("_")[0]
     own = JUDGED | (CLUSTER if target == "lj13" else {}) | settings
-    if "training.objective" in settings:
+    if settings.get("training.objective") in ON_DATA:
         own["training.data"] = f"{DATA}/{target}_train{size}.npy"
     own["evaluation.data"] = f"{DATA}/{target}_held_out.npy"
     RUNS[name] = Entry(target, own, seeds)
@@ -60,8 +61,10 @@ def flow(target: str, kind: str) -> dict[str, Any]:
 KINDS = ("kernel", "black_box", "augmented")
 
 # The energy alone, data alone, and both.
+REVERSE = {"training.objective": "reverse_kl"}
+add("dw2_reverse", {})
+add("dw4_reverse", REVERSE)
 for system in ("dw2", "dw4"):
-    add(f"{system}_reverse", {})
     add(f"{system}_likelihood", LIKELIHOOD)
     add(f"{system}_mixed", MIXED)
 LIQUID = {
@@ -97,6 +100,8 @@ GRAPH = {
     "evaluation.samples": 10_000,
 }
 add("dw4_matching", MATCHING | GRAPH)
+# The default: the same on chains, which need the energy alone.
+add("dw4_chains", {"evaluation.samples": 10_000})
 
 # Against the number of data (Fig. 5), with as many steps for all flows.
 for system, size, kind in product(("dw4", "lj13"), SIZES, KINDS):

@@ -1,10 +1,13 @@
 """A configuration filled and checked against a target, before any work starts."""
 
+from dataclasses import replace
+
 from sesamo_jax.config.checks.data import check_data
 from sesamo_jax.config.completed import CompletedConfig, CompletedTraining
 from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Target
 from sesamo_jax.core.bounds import check_fields
+from sesamo_jax.objectives import ON_DATA
 from sesamo_jax.samplers.sizes import check_event
 
 
@@ -15,6 +18,7 @@ def complete(config: Config, target: Target) -> Config:
         ValueError: with one sentence naming the value and the remedy.
     """
     check_values(config)
+    config = _on_data(config)
     check_data(config, target)
     method = METHODS[config.method]
     config = method.complete(config, target)
@@ -37,6 +41,14 @@ def complete_model(config: Config, target: Target) -> CompletedConfig:
     config = complete(config, target)
     training = CompletedTraining(**vars(config.training))
     return CompletedConfig(**vars(config) | {"training": training})
+
+
+def _on_data(config: Config) -> Config:
+    """Return the configuration with an objective that takes the data there are."""
+    training = config.training
+    if training.data is None or training.objective is not None:
+        return config
+    return replace(config, training=replace(training, objective=ON_DATA))
 
 
 def check_values(config: Config) -> None:

@@ -7,6 +7,8 @@ and settings of the user's, by value or a function of it; later entries win.
 from collections.abc import Mapping
 from typing import Any
 
+from sesamo_jax.config.schema import CHAINS
+
 Condition = Mapping[str, Any]
 Preset = list[tuple[Condition, dict[str, Any]]]
 
@@ -25,6 +27,42 @@ PARTICLES = {
     "training.batch_size": 256,
     "training.steps": 600,
     "training.learning_rate": 5e-3,
+}
+
+
+def _likelihood(objective: Any) -> bool:
+    return objective in (None, "maximum_likelihood")
+
+
+def _one_density(method: Any) -> bool:
+    return method != "vmonf"  # which trains on a bound of its own
+
+
+# Short trajectories: as many chains as a batch is large, and their moves do the rest.
+ON_CHAINS = {"hmc.leapfrog_steps": 5, "hmc.warmup": 200}
+# The mix finds all that chains show, and ends where the action decides.
+MIXED = {"training.objective": "maximum_likelihood", "training.likelihood_share": 0.5}
+
+
+def _is_open(value: Any) -> bool:
+    return value is None
+
+
+# By its energy alone a flow finds a part of the states: here chains find them all, and
+# a graph network is fitted to them, which takes no integration.
+MATCHING = ON_CHAINS | {
+    "training.objective": "flow_matching",
+    "training.data": CHAINS,
+    "training.batch_size": 256,
+    "training.steps": 16_000,
+    "training.learning_rate": 3e-3,
+    "training.density": None,
+    "training.chunk": 500,
+    "flow.name": "equivariant_graph",
+    "flow.reach": 4.0,
+    "base.variance": 4.0,  # about that of the particles
+    "density": "cell",  # that of the samples as drawn
+    "evaluation.samples": 10_000,
 }
 
 # The defaults of the dataclasses, chosen for minutes on two CPU cores.
@@ -62,6 +100,16 @@ DEFAULT: Preset = [
     ],
     ({"target": "dw2"}, PARTICLES),
     ({"target": "dw4"}, PARTICLES),
+    (
+        {
+            "target": "dw4",
+            "method": "flow",
+            "flow.name": _is_open,
+            "training.data": lambda data: data in (None, CHAINS),
+            "training.objective": lambda name: name in (None, "flow_matching"),
+        },
+        MATCHING,
+    ),
     (
         {"target": "lj13"},
         PARTICLES
@@ -107,6 +155,19 @@ DEFAULT: Preset = [
         for target in ("phi4_real", "phi4_complex", "phi4_complex_broken")
     ],
     *WIDE_BASES,
+    ({"training.data": CHAINS}, ON_CHAINS),
+    (
+        {
+            "training.data": CHAINS,
+            "training.objective": _likelihood,
+            "method": _one_density,
+        },
+        MIXED,
+    ),
+    (
+        {"target": "hubbard", "training.data": CHAINS},
+        {"training.batch_size": 400, "training.steps": 1500},
+    ),
 ]
 
 # Table 3 and App. I to the letter; A and B are the defaults of the authors' package.

@@ -77,9 +77,10 @@ class TrainingConfig:
         decay: factor of that drop.
         minimum_learning_rate: floor of the plateau rule.
         clip_norm: largest global norm of a gradient; 0 for none.
-        objective: one of `OBJECTIVES`; None takes `rao_blackwell` for a learned law,
-            `reinforce` where its group is not listed, `forward_kl` for worldlines,
-            `rao_blackwell` for a mixture of flows, and else `reverse_kl`.
+        objective: one of `OBJECTIVES`; None takes `maximum_likelihood` where there are
+            `data`, `rao_blackwell` for a learned law, `reinforce` where its group is
+            not listed, `forward_kl` for worldlines, `rao_blackwell` for a mixture of
+            flows, and else `reverse_kl`.
             `maximum_likelihood` trains on `data`, and so does `flow_matching`, the
             regression of a flow's velocity, for at most five particles in the plane.
         gamma: weight of log Z-hat in `self_reparam`.

@@ -90,3 +90,4 @@ OBJECTIVES: dict[str, Objective] = {
     "maximum_likelihood": Objective(_reverse_kl, negative_log_likelihoods),
     "flow_matching": Objective(None, squared_errors, check=check_matching),
 }
+ON_DATA = "maximum_likelihood"  # where data are given and no objective

@@ -25,6 +25,7 @@ class Chains(NamedTuple):
     Attributes:
         x: configurations.
         observables: by name; where a move averages them, means over orbits.
+        at_samples: scalar observables at x itself, which vary more.
         sectors: symmetry sector, None without a symmetry.
         acceptance: mean acceptance rate of trajectories.
         step_size: as tuned, in white coordinates, see `whitening`.
@@ -37,6 +38,7 @@ class Chains(NamedTuple):
 
     x: np.ndarray
     observables: dict[str, np.ndarray]
+    at_samples: dict[str, np.ndarray]
     sectors: np.ndarray | None
     acceptance: float
     step_size: float
@@ -105,7 +107,10 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
         )
         x, symmetry = jax.vmap(white.colour)(states.position), target.symmetry
         sectors = None if symmetry is None else jax.vmap(symmetry.sector)(x)
-        return states, ((x, observed, sectors, rate, rates), number + others)
+        every = jax.vmap(target.observe)(x)
+        scalars = {name: value for name, value in every.items() if value.ndim == 1}
+        drawn = x, observed, scalars, sectors, rate, rates
+        return states, (drawn, number + others)
 
     @jax.jit
     def sample(start: Array, tuned: Any, key: Key) -> tuple[tuple, Array]:
@@ -142,7 +147,7 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
         ready = time.perf_counter()
         drawn, chain_steps = jax.device_get(compiled(z, tuned, run_key))
         done = time.perf_counter()
-        x, measured, sectors, rates, others = jax.tree.map(
+        x, measured, scalars, sectors, rates, others = jax.tree.map(
             lambda a: np.swapaxes(a, 0, 1), drawn
         )
         require_movement(rates)
@@ -154,6 +159,7 @@ def build_hmc(target: Target, config: HMCConfig) -> Callable[..., Chains]:
         return Chains(
             x=x,
             observables=measured,
+            at_samples=scalars,
             sectors=sectors,
             acceptance=float(np.mean(rates)),
             move_acceptance={name: float(np.mean(r)) for name, r in others.items()},

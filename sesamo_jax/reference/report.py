@@ -23,6 +23,7 @@ from sesamo_jax.estimators.weighted import (
 from sesamo_jax.reference.hmc import Chains
 from sesamo_jax.reference.smc import Populations
 
+FEWEST_DECISIVE = 20  # samples, for an error of what takes few values
 LARGEST_SHARE = 0.75  # of the weight, for one population beside others that count
 
 
@@ -36,7 +37,9 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     """
     out = _common(chains)
     values = {k: np.asarray(v, np.float64) for k, v in chains.observables.items()}
-    estimates = {k: _estimate(v) for k, v in values.items() if v.ndim == 2}
+    estimates = {
+        k: _estimate(v, chains.at_samples[k]) for k, v in values.items() if v.ndim == 2
+    }
     out["observables"] = {name: _entry(e) for name, e in estimates.items()}
     for name, array in values.items():
         if array.ndim > 2:
@@ -63,16 +66,32 @@ def chain_report(chains: Chains, target: Target) -> dict[str, Any]:
     return out | _sectors(shares, target)
 
 
-def _estimate(series: np.ndarray) -> ChainEstimate:
+def _estimate(
+    series: np.ndarray, at_samples: np.ndarray | None = None
+) -> ChainEstimate:
     """Return a mean over chains; no error where rare values decide it.
 
-    Averages over orbits hardly differ from each other but on rare orbits, which may not
-    have been seen yet.
+    Averages over orbits may hardly differ from each other, or on rare orbits alone,
+    which may not have been seen yet. The error of the values at the samples themselves,
+    of the same mean and a larger variance, is then taken, if it can be trusted.
+
+    Args:
+        series: (chains, samples).
+        at_samples: the same quantity without averages over orbits; None where there is
+            nothing else.
     """
     estimate = gamma_method(series)
-    if heavy(np.abs(series - estimate.mean).ravel()):
-        return estimate._replace(error=nan)
-    return estimate
+    varies = estimate.error == estimate.error
+    if varies and not heavy(np.abs(series - estimate.mean).ravel()):
+        return estimate
+    error = nan
+    if at_samples is not None:
+        itself = np.asarray(at_samples, np.float64)
+        squares = (itself - itself.mean()) ** 2
+        # As many as decide the variance; its relative error is about 1 / root of them.
+        if np.sum(squares) ** 2 > FEWEST_DECISIVE * np.sum(squares**2):
+            error = gamma_method(itself).error
+    return estimate._replace(error=error)
 
 
 def chain_series(chains: Chains, report: Mapping[str, Any]) -> dict[str, np.ndarray]:

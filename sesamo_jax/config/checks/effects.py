@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sesamo_jax.bases import BASES
 from sesamo_jax.config.schema import CHAINS, METHODS, SCALARS, Run
 from sesamo_jax.flows import IntegratedConfig, SliceConfig
-from sesamo_jax.objectives import OBJECTIVES, Objective
+from sesamo_jax.objectives import OBJECTIVES, ON_DATA, Objective
 from sesamo_jax.reference.settings import HMCConfig
 
 # Training on chains has as many as a batch is large, and takes all of them.
@@ -55,7 +55,9 @@ def _trains_on_chains(run: Run) -> bool:
 
 def _objective(run: Run) -> Objective:
     """Return the objective asked for; all that are chosen by a method draw samples."""
-    return OBJECTIVES[run.config.training.objective or "reverse_kl"]
+    training = run.config.training
+    default = "reverse_kl" if training.data is None else ON_DATA
+    return OBJECTIVES[training.objective or default]
 
 
 def _draws(run: Run) -> bool:
