@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from sesamo_jax.run.cli import data, run, study, sweep
+from sesamo_jax.run.cli import data, run, selftest, study, sweep
 from sesamo_jax.run.cli.command import Command, Failed, Parser, fail
 from sesamo_jax.run.execute import Stopped
 
@@ -15,6 +15,7 @@ COMMANDS: dict[str, Command] = {
     "study": study.COMMAND,
     "sweep": sweep.COMMAND,
     "data": data.COMMAND,
+    "selftest": selftest.COMMAND,
 }
 DESCRIPTION = """\
 Samplers of Boltzmann densities exp(-f(x))/Z that know the symmetries of f, exact or
