@@ -43,6 +43,7 @@ FILES = {
     "metrics.json",
     "samples.npz",
     "checkpoint",
+    "report.html",
 }
 FIGURES = {"density.png", "ess.png", "weights.png", "sectors.png"}
 
