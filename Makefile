@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-all test-oldest test-newest lint format clean
+.PHONY: demo test test-slow test-all test-oldest test-newest docs lint format clean
 
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
@@ -47,9 +47,12 @@ test-newest:  ## with the newest versions there are
 		--editable '.[dev]'
 	.venv-newest/bin/pytest $(BOUNDS)
 
+docs: $(BIN)/.installed  ## the documentation, into site/
+	$(BIN)/mkdocs build --quiet
+
 format: $(BIN)/.installed  ## put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-oldest .venv-newest build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

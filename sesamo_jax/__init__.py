@@ -12,6 +12,7 @@ from sesamo_jax.config import (
     TrainingConfig,
     build_model,
 )
+from sesamo_jax.config.citation import citation
 from sesamo_jax.core import Exact, Model, Samples, Target
 from sesamo_jax.evaluation.report import evaluate
 from sesamo_jax.flows import RealNVPConfig
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingConfig",
     "build_model",
     "build_target",
+    "citation",
     "evaluate",
     "fit",
     "load",

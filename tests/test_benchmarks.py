@@ -148,10 +148,12 @@ def test_tables_say_what_was_reached_by_how_many(experiment, results):
     ]
     content = part(experiment, thresholds=[0.9, 0.99, 0.999], runs=runs)
     experiment("benchmarks.records").write_part("time_to_ess_hubbard", content)
-    rows = tables.time_to_ess().splitlines()[2:]
-    assert rows[0].startswith("| `hubbard` | 0.9 | 2 | 4 | 2 | 0.1 | 0.2 | 2 |")
-    assert "1 of 2 seeds: 4 | not reached |" in rows[1]
-    assert rows[2].count("not reached") == 4
+    lines = tables.time_to_ess().splitlines()
+    seconds, samples = (lines[2:5], lines[-5:-2])
+    assert seconds[0] == "| `hubbard` | 0.9 | 2 | 4 | 2 |"
+    assert samples[0] == "| `hubbard` | 0.9 | 0.1 | 0.2 | 2 |"
+    assert "1 of 2 seeds: 4 | not reached |" in seconds[1]
+    assert seconds[2].count("not reached") == samples[2].count("not reached") == 2
     assert "0.9865 (0.98-0.993)" in tables.ends()
     assert "`time_to_ess_hubbard`" in tables.machines()
     figure = experiment("benchmarks.figures").ess_time(tables.trainings())
@@ -242,7 +244,8 @@ def test_training_counts_against_samples_on_the_lattice(experiment):
     with_weights = {**method, "ess": 0.5, "log_z": 1.0, "log_z_error": 0.1}
     methods = {"flow": with_weights, "bijx": with_weights, "hmc": method, "smc": method}
     text = experiment("benchmarks.profile_tables").lattice({"methods": methods})
-    assert "| HMC | 10.0 | 20.0 | - | - | 2.000(10) | 20 | 600 | 11400 |" in text
+    assert "| HMC | - | - | 2.000(10) | 20 | 20.0 |" in text
+    assert "| HMC | 10.0 | 600 | 11400 |" in text
 
 
 def test_a_worker_answers_and_reports_errors_in_one_sentence(experiment):

@@ -15,7 +15,8 @@ from sesamo_jax.reference.report import (
 )
 from sesamo_jax.reference.smc import Populations
 from sesamo_jax.run.figures import chains_figure
-from sesamo_jax.run.text import aggregate, format_report
+from sesamo_jax.run.report.printed import format_report
+from sesamo_jax.run.text import aggregate
 from sesamo_jax.symmetries import Z2
 
 TARGET = Target(

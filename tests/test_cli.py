@@ -339,7 +339,7 @@ def test_list_names_everything_that_can_be_chosen(main, tmp_path):
 
 # The console script
 
-COMMANDS = ("run", "list", "study", "sweep", "data")
+COMMANDS = ("run", "list", "compare", "study", "sweep", "data")
 
 
 def console(capsys, *arguments):

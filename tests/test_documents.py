@@ -5,12 +5,15 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
 import yaml
 
+import sesamo_jax
 from sesamo_jax.config import resolve
 from sesamo_jax.run.cli.command import Parser
 from sesamo_jax.run.cli.main import COMMANDS
@@ -19,6 +22,7 @@ from sesamo_jax.run.pages import stale
 from sesamo_jax.run.study import load
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -53,12 +57,13 @@ def test_notebook_runs_and_has_its_pictures_elsewhere(path, monkeypatch, experim
 OWN_TARGET = ROOT / "experiments" / "own_target.py"
 
 
-def test_own_target_is_the_script_of_the_readme():
-    assert OWN_TARGET.read_text() in (ROOT / "README.md").read_text()
+def test_own_target_is_the_script_of_its_page():
+    page = ROOT / "docs" / "howto" / "target.md"
+    assert OWN_TARGET.read_text() in page.read_text()
 
 
 @pytest.mark.slow  # trains to an ESS of 0.99; half a minute
-def test_own_target_of_the_readme_is_sampled_well(monkeypatch):
+def test_own_target_is_sampled_well(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     done = subprocess.run(
         [sys.executable, str(OWN_TARGET)], capture_output=True, text=True, check=True
@@ -87,6 +92,46 @@ def _number(word: str) -> bool:
     return ":" not in word
 
 
+# Those that train are slow, though they take few steps: it is compilation.
+CODE = ("howto/symmetry", "howto/flow", "howto/observable", "citing")
+TRAINING = ("howto/chains", "start", "../README")
+
+
+@pytest.mark.parametrize(
+    "name", [*CODE, *(pytest.param(name, marks=pytest.mark.slow) for name in TRAINING)]
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_code_of_a_page_runs_from_top_to_bottom(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    assert blocks
+    for function in (sesamo_jax.fit, sesamo_jax.evaluate):
+        monkeypatch.setattr(sesamo_jax, function.__name__, with_little(function))
+    # Dataclasses look for the module that defines them.
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    exec("\n".join(blocks), module.__dict__)
+
+
+def with_little(function):
+    """Return `fit` or `evaluate` with few steps and samples, whatever it is given."""
+
+    def call(model, target, config, *arguments, **options):
+        training = replace(config.training, steps=50)
+        evaluation = replace(config.evaluation, samples=1000)
+        config = replace(config, training=training, evaluation=evaluation)
+        return function(model, target, config, *arguments, **options)
+
+    return call
+
+
+def test_every_page_with_code_is_run():
+    with_code = {page for page in PAGES if "```python" in page.read_text()}
+    known = {(ROOT / "docs" / f"{name}.md").resolve() for name in (*CODE, *TRAINING)}
+    assert with_code - known == {ROOT / "docs" / "howto" / "target.md"}
+
+
 def test_citation_is_valid_yaml():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
@@ -96,7 +141,7 @@ def test_citation_is_valid_yaml():
 @pytest.mark.parametrize(
     ("study", "known"),
     [
-        ("readme", "hubbard_canonicalization"),
+        ("readme", "Hubbard, 2 sites"),
         ("phi4", "complex_broken"),
         ("hubbard", "ring4"),
         ("particles", "`dw2`, log Z, energy alone"),
@@ -112,13 +157,8 @@ def test_tables_of_results_are_up_to_date(study, known, experiment):
 
 def _commands():
     """Return the commands of this project that pages tell readers to call."""
-    pages = [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *(ROOT / "docs").glob("*.md"),
-    ]
     pattern = r"(?:python experiments/([\w/]+)\.py|sesamo-jax) ?([^`#\n]*)"
-    for page in pages:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         text = page.read_text().replace("\\\n", " ")
         for script, words in re.findall(pattern, text):
             yield page.name, script, shlex.split(words)
@@ -142,7 +182,7 @@ def test_commands_of_the_documents_are_understood(monkeypatch):
             assert resolve(options.target, options.preset, settings(options)), page
         if name == "study" and options.name != "NAME":
             assert load(options.name).choose(options.only), page
-    assert seen == {"run", "study", "sweep", "data"}
+    assert seen == {"run", "compare", "study", "sweep", "data"}
 
 
 def _anchor(heading: str) -> str:
@@ -151,8 +191,7 @@ def _anchor(heading: str) -> str:
 
 
 def test_pictures_and_links_of_the_documents_exist():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    for page in pages:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             if "://" in target:
                 continue

@@ -107,7 +107,7 @@ def resumed(path):
     execute(plain_run(), path, resume=True)
     assert {entry.name for entry in path.iterdir()} == {
         *LEFT,
-        *("samples.npz", "metrics.json"),
+        *("samples.npz", "metrics.json", "report.html"),
     }
     assert {entry.name for entry in (path / "checkpoint").iterdir()} == {"20", "30"}
     return results(path)

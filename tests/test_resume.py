@@ -22,7 +22,7 @@ from sesamo_jax.run import execute as runs
 from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.execute import Stopped, execute
 from sesamo_jax.run.folder import RunFolder
-from sesamo_jax.run.text import format_report
+from sesamo_jax.run.report.printed import format_report
 
 
 @pytest.fixture(scope="module", autouse=True)

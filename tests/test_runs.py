@@ -31,7 +31,8 @@ from sesamo_jax.run import figures as plots
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import RunFolder
 from sesamo_jax.run.provenance import environment
-from sesamo_jax.run.text import aggregate, format_report
+from sesamo_jax.run.report.printed import format_report
+from sesamo_jax.run.text import aggregate
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets import TARGETS
 
@@ -42,6 +43,7 @@ FILES = {
     "metrics.json",
     "samples.npz",
     "checkpoint",
+    "report.html",
 }
 FIGURES = {"density.png", "ess.png", "weights.png", "sectors.png"}
 

@@ -16,7 +16,7 @@ from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.reference.report import chain_report, population_report
 from sesamo_jax.reference.smc import Populations, run_smc
 from sesamo_jax.run.execute import execute
-from sesamo_jax.run.text import format_report
+from sesamo_jax.run.report.printed import format_report
 from sesamo_jax.symmetries import Z2
 
 # Few, for the seconds. With ten populations, 5 sigma is one case in 1500.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sesamo_jax.estimators.weighted import WITH_ERROR
-from sesamo_jax.run.text import AGGREGATED, aggregate, format_report, value_error
+from sesamo_jax.run.report.printed import format_report
+from sesamo_jax.run.text import AGGREGATED, aggregate, value_error
 
 
 @pytest.mark.parametrize(

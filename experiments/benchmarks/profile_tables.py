@@ -29,13 +29,13 @@ def peaks(part: dict[str, Any]) -> str:
                 found["dtype"],
                 str(found["batch_size"]),
                 short(1e3 * step["seconds"]),
-                f"{short(1e-9 * flops)} of {short(1e-9 * found['peak_flops'])}",
+                f"{short(1e-9 * flops)} of {short(1e-9 * found['peak_flops'])}, "
                 f"{flops / found['peak_flops']:.0%}",
-                f"{short(1e-9 * moved)} of {short(1e-9 * found['peak_bytes'])}",
+                f"{short(1e-9 * moved)} of {short(1e-9 * found['peak_bytes'])}, "
                 f"{moved / found['peak_bytes']:.0%}",
             ]
         )
-    head = ["step", "type", "batch", "ms", "Gflop/s", "share", "GB/s", "share"]
+    head = ["step", "type", "batch", "ms", "Gflop/s, share", "GB/s, share"]
     return markdown(head, rows)
 
 
@@ -73,15 +73,15 @@ def lattice(part: dict[str, Any]) -> str:
         rows.append(
             [
                 label,
-                f"{found['setup_seconds']:.1f}",
-                f"{found['train_seconds']:.1f}",
                 f"{ess:.4f}" if ess is not None else "-",
                 value_error(log_z, found.get("log_z_error")),
                 value_error(found["modulus"], found["modulus_error"]),
                 short(rate),
+                f"{found['train_seconds']:.1f}",
+                f"{found['setup_seconds']:.1f}",
                 *after,
             ]
         )
-    head = ["method", "set-up, s", "training, s", "ESS", "log Z", "abs. M"]
-    head += ["effective samples a second", *(f"after {s} s" for s in AFTER)]
+    head = ["method", "ESS", "log Z", "abs. M", "effective samples a second"]
+    head += ["training, s", "set-up, s", *(f"after {s} s" for s in AFTER)]
     return markdown(head, rows)

@@ -56,7 +56,7 @@ def time_to_ess() -> str:
                 found = ratios(runs, threshold, unit)
                 row.append(spread(found).text() if found else "")
             rows.append(row)
-    return markdown(head, rows) if rows else MISSING
+    return markdown(head, rows, names=2, shown=5) if rows else MISSING
 
 
 def _cost(runs: list[dict[str, Any]], threshold: float, unit: str, scale: float) -> str:
@@ -72,8 +72,8 @@ def _cost(runs: list[dict[str, Any]], threshold: float, unit: str, scale: float)
 
 def ends() -> str:
     """Return where every training stood when it stopped."""
-    head = ["task", "who", "seeds", "compilation, s", "training, s", "ESS"]
-    head += ["log Z of the first seed", "exact", "leak"]
+    head = ["task", "who", "ESS", "log Z of the first seed", "exact", "leak"]
+    head += ["training, s", "compilation, s", "seeds"]
     rows = []
     for name, part in trainings().items():
         for who in ("ours", "peer"):
@@ -87,16 +87,16 @@ def ends() -> str:
                 [
                     f"`{name}`",
                     who,
-                    str(len(runs)),
-                    _column(runs, "compile_seconds") if who == "ours" else "",
-                    _column(last, "seconds"),
                     spread([point["ess"] or 0.0 for point in last]).text(5),
                     value_error(last[0]["log_z"], last[0]["log_z_error"]),
                     f"{exact:.5f}" if exact is not None else "",
                     spread(leaks).text() if leaks else "",
+                    _column(last, "seconds"),
+                    _column(runs, "compile_seconds") if who == "ours" else "",
+                    str(len(runs)),
                 ]
             )
-    return markdown(head, rows) if rows else MISSING
+    return markdown(head, rows, names=2) if rows else MISSING
 
 
 def _column(entries: list[dict[str, Any]], name: str) -> str:
@@ -166,7 +166,7 @@ def ensemble() -> str:
             )
         head = ["target", f"{seeds} seeds at once, s", f"{seeds} programs, s", "ratio"]
         head += ["compilation at once, s", "of one, s", "ratio of training alone"]
-        return markdown(head, rows)
+        return markdown(head, rows, shown=4)
 
     return when_measured("ensemble", table)
 
@@ -184,14 +184,14 @@ def machines() -> str:
                 where["processor"],
                 str(where["cpus"]),
                 f"{where['load_at_start']:.1f}",
-                where["python"],
                 f"jax {packages['jax']}, flax {packages['flax']}",
-                ", ".join(f"{name} {version}" for name, version in theirs.items()),
                 f"{part['took_seconds']:.0f}",
+                where["python"],
+                ", ".join(f"{name} {version}" for name, version in theirs.items()),
             ]
         )
-    head = ["part", "processor", "cores", "load before", "Python", "versions", "peer"]
-    return markdown([*head, "took, s"], rows) if rows else MISSING
+    head = ["part", "processor", "cores", "load before", "versions", "took, s"]
+    return markdown([*head, "Python", "peer"], rows) if rows else MISSING
 
 
 def drawn() -> str:

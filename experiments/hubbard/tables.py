@@ -18,7 +18,7 @@ from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.text import estimate_text
 from sesamo_jax.targets.hubbard.fock import FockReference, fock_reference
 
-PAGES = (ROOT / "docs" / "hubbard.md", ROOT / "README.md")
+PAGES = (ROOT / "docs" / "hubbard.md", ROOT / "docs" / "overview.md")
 
 
 def scan_table() -> str:
@@ -166,14 +166,15 @@ def honeycomb_table() -> str:
         hmc = run["method"] == "hmc"
         cells = [f"`{name}`", ess(run), "-" if hmc else text(run, "log_z")]
         cells += [text(run, "energy"), text(run, "staggered_structure_factor")]
+        largest = [seed.get("max_weight_share") for seed in run["seeds"]]
+        cells += ["-" if None in largest else f"{max(largest):.1g}"]
         cells += [
             estimate_text(float(shares[0][k]), float(shares[1][k])) for k in (0, 9, 18)
         ]
-        largest = [seed.get("max_weight_share") for seed in run["seeds"]]
-        cells += ["-" if None in largest else f"{max(largest):.1g}", seconds(run)]
-        rows.append([*cells, memory(name, run)])
-    head = ["run", "ESS", "log Z", "energy", "S(pi)", "sector 0", "9", "18"]
-    return markdown([*head, "largest weight", "s", "GiB"], rows)
+        rows.append([*cells, seconds(run), memory(name, run)])
+    head = ["run", "ESS", "log Z", "energy", "S(pi)", "largest weight"]
+    head += ["sector 0", "sector 9", "sector 18", "s", "GiB"]
+    return markdown(head, rows)
 
 
 def cost_table() -> str:
@@ -197,8 +198,8 @@ def cost_table() -> str:
     return table
 
 
-def readme_table() -> str:
-    """Return the short table of the README."""
+def short_table() -> str:
+    """Return the short table of the results at a glance."""
     names = {
         "pair_32": "2 sites, 32 slices",
         "ring4": "ring of 4, 8 slices",
@@ -223,7 +224,7 @@ def readme_table() -> str:
 
 
 TABLES = {
-    "hubbard": readme_table,
+    "hubbard": short_table,
     "scan": scan_table,
     "clusters": cluster_table,
     "continuum": continuum_table,

@@ -101,15 +101,15 @@ def table(target: str) -> str:
             [
                 label,
                 published.ESS[target].get(row, "-"),
-                *(mean_std(seeds, name) for name in ("ess", "forward_ess")),
-                published.KL[target].get(row, "-"),
-                *(mean_std(seeds, name) for name in ("kl", "log_z")),
-                average(seeds, "leak", ".2g"),
+                *(mean_std(seeds, name) for name in ("ess", "forward_ess", "log_z")),
                 sector_error(target, seeds),
+                average(seeds, "leak", ".2g"),
+                published.KL[target].get(row, "-"),
+                mean_std(seeds, "kl"),
                 average(seeds, "wall_seconds", ".0f"),
+                str(len(seeds)),
                 average(seeds, "samples_drawn", ".1e"),
                 average(seeds, "parameters", ".0f"),
-                str(len(seeds)),
             ]
         )
     head = [
@@ -117,15 +117,13 @@ def table(target: str) -> str:
         "ESS, published 2025 ; 2026",
         "ESS",
         "forward ESS",
-        "KL, published 2026",
-        "KL",
         "log Z",
-        "leak",
+        "sectors, largest error",
     ]
-    head += ["sectors, largest error", "s / seed", "samples drawn", "parameters"]
-    fab = [LABELS["fab"], published.ESS[target]["fab"], "-", "-"]
-    rows.append([*fab, published.KL[target]["fab"], *["-"] * 8])
-    return markdown([*head, "seeds"], rows)
+    head += ["leak", "KL, published 2026", "KL", "s / seed", "seeds"]
+    fab = [LABELS["fab"], published.ESS[target]["fab"], *["-"] * 5]
+    rows.append([*fab, published.KL[target]["fab"], *["-"] * 5])
+    return markdown([*head, "samples drawn", "parameters"], rows)
 
 
 def field_table(target: str) -> str:
@@ -154,7 +152,7 @@ def field_table(target: str) -> str:
     rows.append([*fab, *["-"] * 9])
     head = ["method", "space", "ESS, published 2025 ; 2026", "ESS", "log Z"]
     head += [*COMPARED.values(), "max weight share", "s / seed", "samples drawn"]
-    return markdown([*head, "parameters", "seeds"], rows)
+    return markdown([*head, "parameters", "seeds"], rows, names=2)
 
 
 def observed(seeds: list[dict]) -> list[str]:

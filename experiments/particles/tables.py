@@ -21,7 +21,7 @@ from particles.reading import FLOORS, metrics, training_nll
 from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.text import value_error
 
-PAGES = (ROOT / "docs" / "particles.md", ROOT / "README.md")
+PAGES = (ROOT / "docs" / "particles.md", ROOT / "docs" / "overview.md")
 LOG_Z = {"dw2": "7.2604", "dw4": "29.668(5)", "lj13": "59.88(2)"}
 KINDS = {
     "kernel": "kernel",
@@ -77,11 +77,6 @@ def largest_weight(_: str, run: Run) -> str:
     return f"{max(seed['max_weight_share'] for seed in run['seeds']):.2g}"
 
 
-def floor(_: str, run: Run) -> str:
-    """Return the entropy of the target, which no NLL can beat."""
-    return f"{FLOORS[run['target']]}"
-
-
 def main_table() -> str:
     """Return every training of the kernel flow on every target."""
     words = {"reverse": "energy", "likelihood": "data", "mixed": "both"}
@@ -92,21 +87,19 @@ def main_table() -> str:
     }
     columns = {
         "target, trained on": labelled(labels),
-        "NLL": total("nll"),
-        "floor": floor,
+        "NLL : floor": against("nll"),
         "ESS": total("ess"),
         "forward ESS": total("forward_ess"),
-        "log Z": total("log_z"),
-        "reference": lambda _, run: LOG_Z[run["target"]],
+        "log Z : reference": against("log_z"),
+        "s / model": seconds,
         "max weight share": largest_weight,
         "integration error": integration_error,
-        "s / model": seconds,
     }
     return table(columns, known("particles", labels))
 
 
-def readme_table() -> str:
-    """Return the short table of the README."""
+def short_table() -> str:
+    """Return the short table of the results at a glance."""
     labels = {
         "dw2_reverse": "`dw2`, energy",
         "dw4_likelihood": "`dw4`, data",
@@ -172,15 +165,14 @@ def matching_table() -> str:
     """Return flow matching beside maximum likelihood, on the same data."""
     columns = {
         "field, objective": labelled(MATCHING),
-        "parameters": lambda _, run: f"{run['seeds'][0]['parameters']:,}",
-        "NLL": total("nll"),
-        "floor": floor,
+        "NLL : floor": against("nll"),
         "ESS": total("ess"),
         "forward ESS": total("forward_ess"),
-        "log Z": total("log_z"),
+        "log Z : reference": against("log_z"),
+        "s / model": seconds,
+        "parameters": lambda _, run: f"{run['seeds'][0]['parameters']:,}",
         "mean energy": total("energy"),
         "integration error": integration_error,
-        "s / model": seconds,
     }
     return table(columns, known("particles", MATCHING))
 
@@ -189,16 +181,16 @@ def state_table() -> str:
     """Return states of four particles and their weights, by source."""
     found = (measured("particles/minima") or {}).get("dw4", [])
     energies = found[0]["energies"] if found else []
-    head = ["samples", "states", *(f"{energy:.3f}" for energy in energies)]
+    head = ["samples", *(f"{energy:.3f}" for energy in energies), "states"]
     rows = []
     for source in dict.fromkeys(row["source"] for row in found):
         own = [row for row in found if row["source"] == source]
-        cells = [", ".join(str(row["states"]) for row in own)]
+        states = ", ".join(str(row["states"]) for row in own)
         kinds = ["shares"] + ["reweighted"] * (source in ("dw4_likelihood",))
         for kind in kinds:
             columns = zip(*(row[kind] for row in own), strict=True)
             label = f"{source}, reweighted" if kind == "reweighted" else source
-            rows.append([label, *cells, *(spread(list(c)) for c in columns)])
+            rows.append([label, *(spread(list(c)) for c in columns), states])
     return markdown(head, rows)
 
 
@@ -216,7 +208,7 @@ def cluster_table() -> str:
             columns = zip(*(row[kind] for row in own), strict=True)
             cells += [spread(list(column)) for column in columns]
         rows.append(cells)
-    return markdown(head, rows)
+    return markdown(head, rows, shown=5)
 
 
 def first_sector(_: str, run: Run) -> str:
@@ -255,5 +247,5 @@ TABLES = {
     "cluster": cluster_table,
     "symmetry_particles": partial(symmetry_table, PARTICLES),
     "symmetry_lattice": partial(symmetry_table, LATTICE),
-    "particles": readme_table,
+    "particles": short_table,
 }

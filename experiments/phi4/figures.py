@@ -7,7 +7,7 @@ stay.
 from collections.abc import Callable
 
 import numpy as np
-from drawing import FLOW, HMC, LINE, OTHER, plain_numbers, row_of_panels
+from drawing import FLOW, HMC, LINE, OTHER, plain_numbers, points, row_of_panels
 from matplotlib.figure import Figure
 from reading import ROOT, curves, mean_error, samples, step_seconds
 
@@ -21,24 +21,19 @@ def magnetization_figure() -> Figure | None:
     """Histograms of the magnetisation per site (Fig. 11)."""
     figure, panels = row_of_panels(2, (9, 3.4))
     reference = samples("phi4/real_0.0_hmc")
-    bins = np.linspace(-2.8, 2.8, 113)
+    bins = np.linspace(-2.8, 2.8, 85)
     for panel, alpha in zip(panels, (0.0, 0.001), strict=True):
         drawn = samples(f"phi4/real_{alpha}")
         if drawn is None or reference is None:
             return None
         m = drawn.x.mean(axis=(1, 2))
-        panel.hist(
-            m, bins, weights=drawn.w, density=True, color=FLOW, alpha=0.6,
-            label="flow, reweighted",
-        )  # fmt: skip
+        points(panel, (m, drawn.w), bins, FLOW, "flow, reweighted", -0.15)
         # HMC at alpha = 0 with both signs, reweighted: see `exact_ratio`.
         m = reference.x.mean(axis=(1, 2))
         m = np.concatenate([m, -m])
         tilt = np.exp(-alpha * 128 * m)
-        panel.hist(
-            m, bins, weights=tilt, density=True, histtype="step", color=HMC, lw=1.5,
-            label="HMC at alpha = 0, both signs, reweighted",
-        )  # fmt: skip
+        label = "HMC at alpha = 0, both signs, reweighted"
+        points(panel, (m, tilt), bins, HMC, label, 0.15)
         panel.set_xlabel("magnetization per site")
         panel.set_title(f"alpha = {alpha}")
     panels[0].set_ylabel("density")
@@ -100,21 +95,18 @@ def ring_figure() -> Figure | None:
         # As drawn, without weights: what the model learned.
         panel.hist2d(mean[:, 0], mean[:, 1], bins, density=True, cmap="viridis")
     panels[0].set_ylabel("Im M")
-    edges = np.linspace(-np.pi, np.pi, 25)
-    for name, colour, label in (
-        ("complex_broken", FLOW, "flow, reweighted"),
-        ("complex_broken_hmc", HMC, "HMC"),
+    edges = np.linspace(-1, 1, 25)
+    for name, colour, label, shift in (
+        ("complex_broken", FLOW, "flow, reweighted", -0.1),
+        ("complex_broken_hmc", HMC, "HMC", 0.1),
     ):
         drawn = samples(f"phi4/{name}")
         if drawn is None:
             return None
         mean = drawn.x.mean(axis=(1, 2))
-        angle = np.arctan2(mean[:, 1], mean[:, 0])
-        panels[3].hist(
-            angle, edges, weights=drawn.w, density=True, histtype="step",
-            color=colour, lw=1.5, label=label,
-        )  # fmt: skip
-    panels[3].set(xlabel="angle of M", ylim=(0, None))
+        angle = np.arctan2(mean[:, 1], mean[:, 0]) / np.pi
+        points(panels[3], (angle, drawn.w), edges, colour, label, shift)
+    panels[3].set(xlabel=r"angle of $M$, in units of $\pi$", ylim=(0, None))
     panels[3].set_title("alpha = 0.005", fontsize=9)
     panels[3].legend(fontsize=8, loc="lower center")
     return figure
@@ -130,8 +122,8 @@ def time_figure() -> Figure:
     ):
         if metrics(name) is None:
             continue
-        for points in curves(f"phi4/{name}"):
-            panel.plot(*points.T, color=colour, label=label, lw=1.2)
+        for curve in curves(f"phi4/{name}"):
+            panel.plot(*curve.T, color=colour, label=label, lw=1.2)
             label = "_" + label
     panel.axhline(0.951, color=LINE, ls=":", lw=1)
     panel.text(

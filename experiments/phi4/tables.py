@@ -20,7 +20,7 @@ from phi4.runs import ALPHAS
 from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.text import value_error
 
-PAGES = (ROOT / "docs" / "phi4.md", ROOT / "docs" / "results.md", ROOT / "README.md")
+PAGES = tuple(ROOT / "docs" / f"{page}.md" for page in ("phi4", "results", "overview"))
 COMPARED = {
     "abs_magnetization": "abs. M",
     "action_density": "f/V",
@@ -50,13 +50,14 @@ def main_table() -> str:
     columns = {
         "run": quoted,
         "ESS": total("ess"),
-        "IMH acceptance": acceptance,
         "log Z": total("log_z"),
         "leak": total("leak"),
-        "training, s": seconds,
-        "GiB": memory,
     }
-    columns |= {f"{label} : HMC": compared(key) for key, label in COMPARED.items()}
+    modulus, *others = (
+        (f"{label} : HMC", compared(key)) for key, label in COMPARED.items()
+    )
+    columns |= dict([modulus, ("training, s", seconds), *others])
+    columns |= {"IMH acceptance": acceptance, "GiB": memory}
     return table(columns, found(MAIN))
 
 
@@ -134,8 +135,8 @@ def reference_table() -> str:
 
 def ratio_table() -> str:
     """Return the breaking ratio against the exact curve."""
-    head = ["alpha", "R, flow", "exact", "distance", "eq. 56", "ESS"]
-    head += ["seeds", "canonicalization, ESS", "seeds", "1/(1+R^2)"]
+    head = ["alpha", "R, flow", "exact", "distance", "ESS", "canonicalization, ESS"]
+    head += ["1/(1+R^2)", "eq. 56", "seeds", "seeds of canonicalization"]
     rows = []
     for alpha in ALPHAS:
         run = metrics(f"real_{alpha}")
@@ -148,12 +149,12 @@ def ratio_table() -> str:
             value_error(*found),
             value_error(*exact) if alpha else "0",
             f"{distance(found, exact):+.1f} sigma",
-            f"{paper_ratio(alpha):.4f}",
             run["aggregate"]["ess"]["text"],
-            str(len(run["seeds"])),
             folded["aggregate"]["ess"]["text"] if folded else "-",
-            str(len(folded["seeds"])) if folded else "-",
             f"{1 / (1 + exact[0] ** 2):.3f}",
+            f"{paper_ratio(alpha):.4f}",
+            str(len(run["seeds"])),
+            str(len(folded["seeds"])) if folded else "-",
         ]
         rows.append(cells)
     return markdown(head, rows)
@@ -178,23 +179,25 @@ def scaling_table() -> str:
     """Return ESS, seconds a step and memory against the volume."""
     rows = []
     for extent in (8, 12, 16, 24, 32):
-        cells = [f"{extent}x{extent}"]
+        shown, others = [f"{extent}x{extent}"], []
         for kind in ("real", "complex"):
             run = metrics(f"scaling_{kind}_{extent}")
             if run is None:
                 continue
             seed = run["seeds"][0]
-            cells += [value_error(seed["ess"], seed["ess_error"])]
-            cells += [value_error(seed["log_z"], seed["log_z_error"])]
-            cells += [f"{step_seconds(run):.3f}", memory("", run)]
-        rows.append(cells)
-    columns = ("ESS", "log Z", "s / step", "GiB")
-    head = [f"{kind}, {name}" for kind in ("real", "complex") for name in columns]
-    return markdown(["lattice", *head], rows)
+            shown += [value_error(seed["ess"], seed["ess_error"])]
+            shown += [f"{step_seconds(run):.3f}"]
+            others += [value_error(seed["log_z"], seed["log_z_error"])]
+            others += [memory("", run)]
+        rows.append([*shown, *others])
+    head = ["lattice"]
+    for columns in (("ESS", "s / step"), ("log Z", "GiB")):
+        head += [f"{kind}, {name}" for kind in ("real", "complex") for name in columns]
+    return markdown(head, rows, shown=5)
 
 
-def readme_table() -> str:
-    """Return the short table of the README."""
+def short_table() -> str:
+    """Return the short table of the results at a glance."""
     columns = {
         "target": quoted,
         "ESS": total("ess"),
@@ -213,5 +216,5 @@ TABLES = {
     "ratio": ratio_table,
     "ablation": ablation_table,
     "scaling": scaling_table,
-    "phi4": readme_table,
+    "phi4": short_table,
 }

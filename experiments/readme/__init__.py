@@ -1,1 +1,1 @@
-"""The first table of the README: two-dimensional targets, ten seeds each."""
+"""The tables of all systems, and two-dimensional targets, ten seeds each."""

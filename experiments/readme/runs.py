@@ -1,4 +1,4 @@
-"""The runs behind the first table of the README."""
+"""The runs of the modes in the plane, behind the first table of the results."""
 
 from sesamo_jax.run.entry import Entry
 

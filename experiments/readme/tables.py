@@ -1,55 +1,51 @@
-"""The first table of the README, and the commands that made it."""
+"""The tables of the README and of what it leads to; here that of modes in the plane."""
 
 from pathlib import Path
 
 import reading
-from reading import ROOT
+from reading import ROOT, Run
 
 from readme.runs import RUNS
+from readme.systems import choosing, smallest_sector, summary
 from sesamo_jax.config.schema import FORMER_NAMES
 from sesamo_jax.run.entry import command
 from sesamo_jax.run.pages import markdown
-from sesamo_jax.run.text import value_error
 
-PAGES = (ROOT / "README.md",)
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "overview.md",
+    ROOT / "docs" / "howto" / "choosing.md",
+)
 COLUMNS = (
     "target, method",
     "ESS",
     "forward ESS",
-    "log Z",
-    "exact",
-    "R",
-    "exact",
-    "leak",
+    "log Z : exact",
     "smallest sector, found : exact",
     "s / seed",
+    "R : exact",
+    "leak",
 )
 
 
-def row(metrics: dict) -> list[str]:
+def row(metrics: Run) -> list[str]:
     """Return the table's cells for one run."""
-    total, exact, seeds = metrics["aggregate"], metrics["exact"], metrics["seeds"]
+    total, exact = metrics["aggregate"], metrics["exact"]
     law = metrics["modulation"]
     method = FORMER_NAMES.get(metrics["method"], metrics["method"])
     label = f"`{metrics['target']}` {method}" + (f", {law}" if law else "")
     if metrics["preset"] != "default":
         label += f", preset {metrics['preset']}"
-    ratio = total.get("breaking_ratio")
-    sector = min(range(len(exact["sectors"])), key=lambda g: exact["sectors"][g])
-    shares = [entry["sectors"][sector] for entry in seeds]
-    mean = sum(shares) / len(shares)
-    std = (sum((s - mean) ** 2 for s in shares) / (len(shares) - 1)) ** 0.5
+    ratio, known = total.get("breaking_ratio"), exact["observables"]
     return [
         label,
         total["ess"]["text"],
         total["forward_ess"]["text"],
-        total["log_z"]["text"],
-        f"{exact['log_z']:.5f}",
-        ratio["text"] if ratio else "",
-        f"{exact['observables']['breaking_ratio']:.4f}" if ratio else "",
-        total["leak"]["text"],
-        f"{value_error(mean, std)} : {exact['sectors'][sector]:.4f}",
+        f"{total['log_z']['text']} : {exact['log_z']:.5f}",
+        smallest_sector(metrics),
         f"{total['wall_seconds']['mean']:.1f}",
+        f"{ratio['text']} : {known['breaking_ratio']:.4f}" if ratio else "",
+        total["leak"]["text"],
     ]
 
 
@@ -65,4 +61,4 @@ def table() -> str:
     return "\n".join([markdown(list(COLUMNS), rows), "", "```", *commands, "```"])
 
 
-TABLES = {"results": table}
+TABLES = {"results": table, "summary": summary, "choosing": choosing}

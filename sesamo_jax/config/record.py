@@ -43,7 +43,7 @@ def from_json(tree: Mapping[str, Any]) -> Run:
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """Return the first setting in which two `to_json` dictionaries differ, in words."""
-    flat_old, flat_new = _flatten(old), _flatten(new)
+    flat_old, flat_new = flatten(old), flatten(new)
     for flat in (flat_old, flat_new):
         if flat.get("method") in FORMER_NAMES:
             flat["method"] = FORMER_NAMES[flat["method"]]
@@ -60,7 +60,7 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
     """
     flat = {
         name: value
-        for name, value in _flatten(tree).items()
+        for name, value in flatten(tree).items()
         if value is not None and not name.startswith("evaluation.")
     }
     # Checkpoints bear the digests that they were written with.
@@ -70,11 +70,12 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
     return sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested dictionary's values by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{name}.")
+            flat |= flatten(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = value
     return flat

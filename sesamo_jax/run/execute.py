@@ -22,6 +22,7 @@ from sesamo_jax.run.figures import make_figures
 from sesamo_jax.run.folder import METRICS, SAMPLES, RunFolder
 from sesamo_jax.run.metrics import judge, metrics, sample_reference
 from sesamo_jax.run.opening import open_folder
+from sesamo_jax.run.report.page import write_report
 from sesamo_jax.run.seal import stored_generator
 from sesamo_jax.run.warm_start import warm_start
 from sesamo_jax.storage.data import read_data
@@ -113,7 +114,7 @@ def _fill(
         if arrays is not None:
             folder.write_arrays(SAMPLES, arrays)
             folder.write(METRICS, content)
-        make_figures(folder)
+        write_report(folder, make_figures(folder))
         return folder.read(METRICS)
 
     return from_first(finish)

@@ -54,6 +54,7 @@ def judge(
             log_w.append(draws.log_w[:keep])
             bar.update()
     arrays = {"x": np.stack(x), "log_w": np.stack(log_w)}
+    arrays |= angles(target, arrays["x"])
     grid = None if model.log_prob is None else _grid(target)
     if grid is not None and model.log_prob is not None:
         first = jax.tree.map(lambda leaf: leaf[0], every)
@@ -94,7 +95,24 @@ def sample_reference(
         shown = shown or series
         stride = max(1, len(flat) // max(1, run.config.evaluation.keep))
         x.append(flat[::stride][: run.config.evaluation.keep])  # of every chain
-    return entries, {"x": np.stack(x), **shown}
+    every = np.stack(x)
+    return entries, {"x": every, **shown, **angles(target, every)}
+
+
+def angles(target: Target, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return where on their orbits samples lie, if one angle of a symmetry says so.
+
+    Args:
+        target: whose symmetry it is.
+        x: of all seeds, (seeds, n, *event_shape).
+    """
+    symmetry = target.symmetry
+    if symmetry is None or symmetry.order is not None:
+        return {}
+    event = jax.ShapeDtypeStruct(target.event_shape, target.dtype)
+    if jax.eval_shape(symmetry.sector, event).shape:
+        return {}
+    return {"angles": np.asarray(jax.jit(jax.vmap(jax.vmap(symmetry.sector)))(x))}
 
 
 def metrics(

@@ -5,7 +5,7 @@ from sesamo_jax.config.schema import Run
 from sesamo_jax.parallel.devices import Placement
 from sesamo_jax.run.folder import CONFIG, ENVIRONMENT, METRICS, REMEDIES, RunFolder
 from sesamo_jax.run.provenance import environment
-from sesamo_jax.run.text import format_report
+from sesamo_jax.run.report.printed import format_report
 from sesamo_jax.storage.files import reading
 
 

@@ -4,12 +4,44 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 Tables = Mapping[str, Callable[[], str]]
+WIDEST = 6  # columns that a screen shows at once
 
 
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def markdown(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    names: int = 1,
+    shown: int = WIDEST,
+) -> str:
+    """Return a table in Markdown whose first columns are shown, the rest on demand.
+
+    The rest stands in folded tables of at most `WIDEST` columns, each with the names of
+    the rows. A bar within a cell is escaped, as it would end the cell.
+
+    Args:
+        head: names of the columns.
+        rows: of cells.
+        names: how many columns, from the first, name a row.
+        shown: how many columns are shown, those included.
+    """
+    text = _table([row[:shown] for row in (head, *rows)])
+    if len(head) <= shown:
+        return text
+    step = WIDEST - names
+    parts = [
+        _table([[*row[:names], *row[start : start + step]] for row in (head, *rows)])
+        for start in range(shown, len(head), step)
+    ]
+    summary = f"<summary>More columns: {'; '.join(head[shown:])}</summary>"
+    fold = ['<details markdown="1">', summary, "", "\n\n".join(parts), "", "</details>"]
+    return "\n".join([text, "", *fold])
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table, its head first, without anything folded."""
+    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
 def with_tables(page: str, tables: Tables) -> str:

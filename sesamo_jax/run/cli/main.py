@@ -5,13 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from sesamo_jax.run.cli import data, run, selftest, study, sweep
+from sesamo_jax.run.cli import compare, data, run, selftest, study, sweep
 from sesamo_jax.run.cli.command import Command, Failed, Parser, fail
 from sesamo_jax.run.execute import Stopped
 
 COMMANDS: dict[str, Command] = {
     "run": run.COMMAND,
     "list": run.LIST,
+    "compare": compare.COMMAND,
     "study": study.COMMAND,
     "sweep": sweep.COMMAND,
     "data": data.COMMAND,

@@ -18,7 +18,7 @@ from sesamo_jax.run.cli.command import (
     known_target,
 )
 from sesamo_jax.run.execute import execute
-from sesamo_jax.run.text import format_report
+from sesamo_jax.run.report.printed import format_report
 from sesamo_jax.samplers.weighting import DENSITIES
 from sesamo_jax.targets import TARGETS
 

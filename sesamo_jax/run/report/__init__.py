@@ -1,0 +1,1 @@
+"""What a run found, as printed and as a page of its own; several runs side by side."""
