@@ -1,4 +1,4 @@
-"""Checkpoints of training states, and saved parameters."""
+"""Checkpoints of training states."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sesamo_jax import Config, RealNVPConfig, build_model, build_target, load, save
+from sesamo_jax import Config, RealNVPConfig, build_model, build_target
 from sesamo_jax.run.checkpoint import KEPT, Checkpoints
 from sesamo_jax.run.seal import RECORD
 from sesamo_jax.training.state import TrainState, init_states
@@ -318,34 +318,3 @@ def test_room_for_a_step_is_asked_for_before_it_is_written(
     files = [path for path in (whole / "20").rglob("*") if path.is_file()]
     used = sum(-(-path.stat().st_size // 4096) * 4096 for path in files)
     assert used < asked[0] < 4 * used
-
-
-def test_parameters_come_back_bit_for_bit(states, tmp_path):
-    save(tmp_path / "params", states.params)
-    like = jax.tree.map(jnp.zeros_like, states.params)
-    assert_same(load(tmp_path / "params", like), states.params)
-
-
-def test_parameters_are_not_overwritten(states, tmp_path):
-    save(tmp_path / "params", states.params)
-    other = jax.tree.map(jnp.zeros_like, states.params)
-    with pytest.raises(ValueError, match="exists"):
-        save(tmp_path / "params", other)
-    assert_same(load(tmp_path / "params", other), states.params)
-
-
-def test_parameters_of_another_structure_are_refused(states, tmp_path):
-    save(tmp_path / "params", states.params)
-    with pytest.raises(ValueError, match=r"\w"):
-        load(tmp_path / "params", {**states.params, "flow": {"params": {}}})
-
-
-def test_parameters_of_another_shape_are_refused(tmp_path):
-    save(tmp_path / "params", {"logits": jnp.zeros(2)})
-    with pytest.raises(ValueError, match=r"shape: \(3,\)"):
-        load(tmp_path / "params", {"logits": jnp.zeros(3)})
-
-
-def test_missing_parameters_are_named(states, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        load(tmp_path / "nowhere", states.params)

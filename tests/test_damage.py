@@ -63,7 +63,8 @@ def main(experiment, monkeypatch, capsys):
             code = "training"
         except SystemExit as stop:
             code = stop.code
-        return code, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return code, out, err.removesuffix("compiling\n")
 
     return call
 

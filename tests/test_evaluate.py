@@ -46,6 +46,7 @@ def draws(**changes):
         log_w = np.log([1.0, 3.0, 0.0, 4.0])
     fields = {
         "x": np.zeros((4, 2)),
+        "u": np.array([0, 0, 1, 1]),
         "action": np.array([0.5, 1.0, 2.0, 4.0]),
         "log_w": log_w,
         "leaked": np.array([True, False, False, False]),

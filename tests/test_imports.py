@@ -54,14 +54,22 @@ MAY_IMPORT = {
         *("geometry", "modulation", "parallel", "reference", "samplers"),
         *("storage", "targets", "training"),
     },
+    "trained": {
+        *("config", "core", "evaluation", "flows", "objectives", "run", "samplers"),
+        *("storage", "targets", "training"),
+    },
+    "interfaces": {"core", "trained"},
     "__main__": {"run"},
-    "__init__": {"config", "core", "evaluation", "flows", "run", "targets", "training"},
+    "__init__": {
+        *("config", "core", "evaluation", "flows", "interfaces", "targets", "trained"),
+        "training",
+    },
 }
 # Libraries that only some of them may know.
 ONLY_IN = {
     "flax": {"flows", "modulation", "bases", "samplers"},
-    "distrax": {"flows", "modulation", "bases"},
-    "optax": {"training"},
+    "distrax": {"flows", "modulation", "bases", "interfaces"},
+    "optax": {"training", "trained"},
     "orbax": {"run"},
     "blackjax": {"reference"},
     "diffrax": {"flows"},
@@ -69,6 +77,7 @@ ONLY_IN = {
     "tqdm": {"run"},
     "submitit": {"run"},
     "scipy": {"estimators", "targets", "run"},
+    "pandas": {"trained"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -86,6 +86,7 @@ def judged(log_w, observables, action):
     n = len(log_w)
     draws = Draws(
         x=np.zeros((n, 2)),
+        u=np.zeros(n, int),
         action=action,
         log_w=log_w,
         leaked=None,

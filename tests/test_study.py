@@ -312,7 +312,7 @@ def test_every_item_of_the_paper_names_runs_that_can_be_configured(experiment):
             resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
 
 
-STUDIES = ("hubbard", "paper", "particles", "phi4", "readme")
+STUDIES = ("hubbard", "paper", "particles", "phi4", "pretrained", "readme")
 
 
 def test_committed_results_are_those_of_the_listed_runs(experiment):

@@ -195,7 +195,7 @@ def test_a_number_of_seeds_counts_from_zero(ensemble, monkeypatch):
     class Enough(Exception):
         pass
 
-    def init(model, config, seeds):
+    def init(model, config, seeds, optimizer):
         assert list(seeds) == [0, 1, 2]
         raise Enough
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from sesamo_jax.config.resolve import assemble
 from sesamo_jax.config.schema import FORMER_NAMES, SCALARS, SECTIONS, Run
+from sesamo_jax.core.words import Refused
+from sesamo_jax.targets import TargetConfig
+from sesamo_jax.targets.imported import digest, is_import_path
 
 
 def to_json(run: Run) -> dict[str, Any]:
@@ -15,6 +18,8 @@ def to_json(run: Run) -> dict[str, Any]:
     tree = asdict(run.config)
     tree["flow"] = {"name": run.flow_name, **tree["flow"]}
     target = {"name": run.target_name, **asdict(run.target)}  # type: ignore[call-overload]
+    if is_import_path(run.target_name):
+        target["sha256"] = digest(run.target_name)
     tree = {
         "target": target,
         "preset": run.preset,
@@ -26,19 +31,33 @@ def to_json(run: Run) -> dict[str, Any]:
     return json.loads(json.dumps(tree))
 
 
-def from_json(tree: Mapping[str, Any]) -> Run:
+def from_json(tree: Mapping[str, Any], known: TargetConfig | None = None) -> Run:
     """Return the run that `to_json` wrote, by this version or an earlier one.
 
     A section that is missing takes its defaults.
+
+    Args:
+        tree: what `to_json` returned.
+        known: the target's configuration, where it need not be found by its name.
+
+    Raises:
+        ValueError: if it is no such tree; `Refused`, if it is of a target in a user's
+            own code, which is not there or has changed since.
     """
+    name, fields = tree["target"]["name"], dict(tree["target"])
+    written = fields.pop("sha256", None)
+    if known is None and written is not None and digest(name) != written:
+        raise Refused(
+            f"the code of target {name} has changed since the run: restore it, or give "
+            "the changed one another name"
+        )
+    tree = {**tree, "target": fields}
     settings = {name: tree[name] for name in SCALARS}
     for section in ("target", *SECTIONS):
         for field, value in tree.get(section, {}).items():
             if (section, field) != ("target", "name"):
                 settings[f"{section}.{field}"] = value
-    return assemble(
-        tree["target"]["name"], tree["preset"], settings, tree["seed"], tree["seeds"]
-    )
+    return assemble(name, tree["preset"], settings, tree["seed"], tree["seeds"], known)
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from sesamo_jax.config.checks.effects import check_effects
@@ -20,8 +19,10 @@ from sesamo_jax.config.schema import (
 )
 from sesamo_jax.config.seeds import check_seeds
 from sesamo_jax.core.bounds import check_fields, field_types
+from sesamo_jax.core.words import nearest, unknown
 from sesamo_jax.flows import FLOWS
-from sesamo_jax.targets import TARGETS
+from sesamo_jax.targets import TargetConfig, find_target
+from sesamo_jax.targets.imported import absolute
 
 
 def resolve(
@@ -30,24 +31,26 @@ def resolve(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     seeds: int = 1,
+    known: TargetConfig | None = None,
 ) -> Run:
     """Return the run that a target, a preset and explicit settings describe.
 
     Args:
-        target: name in `TARGETS`.
+        target: name in `TARGETS`, or the import path of a user's own.
         preset: name in `PRESETS`.
         settings: values by dotted field name, for instance `{"target.beta": 2.0,
             "training.steps": 500, "method": "flow"}`; text is converted to the
             field's type. They win over the preset.
         seed: first seed.
         seeds: number of seeds.
+        known: the target's configuration, where it need not be found by its name.
 
     Raises:
         ValueError: for unknown names, naming the nearest known one, wrong types, values
             out of their range, and settings that change nothing beside the others.
     """
     settings = dict(settings or {})
-    run = assemble(target, preset, settings, seed, seeds)
+    run = assemble(target, preset, settings, seed, seeds, known)
     check_fields(run.target, "target")
     check_values(run.config)
     check_effects(run, settings)
@@ -55,11 +58,17 @@ def resolve(
 
 
 def assemble(
-    target: str, preset: str, settings: Mapping[str, Any], seed: int, seeds: int
+    target: str,
+    preset: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    seeds: int,
+    known: TargetConfig | None = None,
 ) -> Run:
     """Return the run of `resolve`, with the types of its fields checked only."""
-    if target not in TARGETS:
-        raise ValueError(unknown("target", target, TARGETS))
+    if known is None:
+        target = absolute(target)
+        known = find_target(target)
     if preset not in PRESETS:
         raise ValueError(unknown("preset", preset, PRESETS))
     chosen = check_seeds(seeds, seed)
@@ -80,7 +89,7 @@ def assemble(
             k: v for k, v in preset_values.items() if not k.startswith("flow.")
         }
     tree = {
-        "target": TARGETS[target],
+        "target": known,
         **{name: getattr(Config(), name) for name in SCALARS},
         **{name: getattr(Config(), name) for name in SECTIONS},
         "flow": FLOWS[flow_name],
@@ -93,16 +102,6 @@ def assemble(
     return Run(target, target_config, flow_name, preset, chosen[0], len(chosen), config)
 
 
-def unknown(kind: str, name: Any, known: Any) -> str:
-    """Return the message for an unknown name, with the nearest known one."""
-    return f"unknown {kind} {name!r}{_nearest(name, known)}; known: {', '.join(known)}"
-
-
-def _nearest(name: Any, known: Any, cutoff: float = 0.6) -> str:
-    close = get_close_matches(str(name), list(known), n=1, cutoff=cutoff)
-    return f"; nearest: {close[0]}" if close else ""
-
-
 def _unknown_setting(name: str, known: list[str]) -> str:
     """Return the message for an unknown setting, with the nearest and its section's.
 
@@ -110,15 +109,13 @@ def _unknown_setting(name: str, known: list[str]) -> str:
     """
     section, _, field = name.rpartition(".")
     same = [other for other in known if other.rpartition(".")[2] == field]
-    nearest = _nearest(name, same, 0.0) if same else _nearest(name, known)
+    close = nearest(name, same, 0.0) if same else nearest(name, known)
     begin = f"{section}."
     fields = [other[len(begin) :] for other in known if other.startswith(begin)]
     has = f"section {section} has"
     if not fields:
         has, fields = "known", [re.sub(r"\..*", ".*", other) for other in known]
-    return (
-        f"unknown setting {name!r}{nearest}; {has}: {', '.join(dict.fromkeys(fields))}"
-    )
+    return f"unknown setting {name!r}{close}; {has}: {', '.join(dict.fromkeys(fields))}"
 
 
 def _assign(tree: dict[str, Any], name: str, value: Any) -> None:

@@ -12,7 +12,9 @@ from sesamo_jax.core.target import (
     MAX_LISTED_SECTORS,
     Derived,
     Exact,
+    Origin,
     Target,
+    enable_precision,
     require_precision,
 )
 from sesamo_jax.core.types import Array, Key, Params
@@ -30,11 +32,13 @@ __all__ = [
     "Integrated",
     "Key",
     "Model",
+    "Origin",
     "Params",
     "Samples",
     "Symmetry",
     "Target",
     "Transport",
     "as_finite",
+    "enable_precision",
     "require_precision",
 ]

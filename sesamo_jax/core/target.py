@@ -46,6 +46,18 @@ class Exact(NamedTuple):
         )
 
 
+class Origin(NamedTuple):
+    """What a target was built from, by which it can be built again.
+
+    Attributes:
+        name: in the table of targets, or an import path.
+        config: the frozen dataclass of its parameters.
+    """
+
+    name: str
+    config: Any
+
+
 class Derived(NamedTuple):
     """A function of mean observables, such as a susceptibility.
 
@@ -58,9 +70,11 @@ class Derived(NamedTuple):
     function: Callable[[Mapping[str, float]], float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """An unnormalised density p(x) = exp(-f(x)) / Z and what is known about it.
+
+    Two of them are equal where they are the same object, as functions are.
 
     Attributes:
         name: what reports call it.
@@ -77,6 +91,7 @@ class Target:
         sample: `(key, n) -> (n, *event_shape)`, exact independent samples of p.
         geometry: what methods and objectives of one kind of system know of it, a
             record of `geometry`: `Lattice`, `Particles`, `LocalMoments` or `Slice`.
+        origin: what it was built from; None for a target made in Python.
 
     Raises:
         ValueError: for an empty event shape, float64 while JAX truncates it, or a
@@ -95,8 +110,15 @@ class Target:
     exact: Exact = Exact()
     sample: Callable[[Key, int], Array] | None = None
     geometry: Any = None
+    # not one of the arguments: a target that `replace` has changed has none
+    origin: Origin | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.event_shape, tuple):
+            raise ValueError(
+                f"target {self.name!r}: event_shape {self.event_shape!r} must be a "
+                "tuple such as (8, 8)"
+            )
         if not self.event_shape or min(self.event_shape) < 1:
             raise ValueError(
                 f"target {self.name!r}: event_shape {self.event_shape} must have "
@@ -113,6 +135,27 @@ class Target:
         check_observables(*event, self.observe)
         object.__setattr__(self, "exact", self.exact.known())
 
+    @classmethod
+    def from_log_density(
+        cls,
+        log_density: Callable[[Array], Array],
+        event_shape: tuple[int, ...],
+        name: str = "density",
+        **known: Any,
+    ) -> "Target":
+        """Return the target of a log density log p(x), normalised or not.
+
+        Args:
+            log_density: of one configuration (*event_shape), to a scalar; jittable and
+                differentiable. f = -log p.
+            event_shape: shape of one configuration.
+            name: what reports call it.
+            **known: the other fields, such as `symmetry` and `observables`.
+
+        Raises: as the constructor.
+        """
+        return cls(name, event_shape, lambda x: -log_density(x), **known)
+
     @property
     def listed_sectors(self) -> int | None:
         """Number of symmetry sectors where reports can list them; None otherwise."""
@@ -123,6 +166,16 @@ class Target:
         """Return all observables of one configuration, by name."""
         values = {name: f(x) for name, f in self.observables.items()}
         return values | dict(self.measure(x) if self.measure else {})
+
+
+def enable_precision(dtype: Any) -> None:
+    """Let JAX compute in float64, in all of the process, if a target is of this type.
+
+    Called where a target is named and built in one step; who builds it in Python has
+    the choice, see `require_precision`.
+    """
+    if jnp.dtype(dtype) == np.float64:
+        jax.config.update("jax_enable_x64", True)
 
 
 def require_precision(name: str, dtype: Any) -> None:

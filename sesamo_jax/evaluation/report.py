@@ -1,5 +1,6 @@
 """Judging a trained model: draw, weigh, and estimate everything with its error."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,20 @@ def _sector_report(draws: Draws, target: Target) -> dict[str, Any]:
     return out
 
 
+def build_evaluate(
+    model: Model, target: Target, config: Config
+) -> Callable[[Params, Key], dict[str, Any]]:
+    """Return `evaluate` of parameters and a key; its programs compile once."""
+    draw = build_draw(model, target, config)
+    audited = build_audited(model, target, config)
+
+    def evaluate(params: Params, key: Key) -> dict[str, Any]:
+        draws = draw(params, key)
+        return report(draws, target) | audited(params, draws, key)
+
+    return evaluate
+
+
 def evaluate(
     model: Model, target: Target, config: Config, params: Params, key: Key
 ) -> dict[str, Any]:
@@ -129,7 +144,4 @@ def evaluate(
         `integration_error`, `imh_acceptance`, `imh_tau_int`, `sectors`, `observables`;
         with `evaluation.audit` those of `audit`, first of all `verdict`.
     """
-    draw = build_draw(model, target, config)
-    audited = build_audited(model, target, config)
-    draws = draw(params, key)
-    return report(draws, target) | audited(params, draws, key)
+    return build_evaluate(model, target, config)(params, key)

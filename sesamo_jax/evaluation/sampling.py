@@ -25,6 +25,7 @@ class Draws(NamedTuple):
 
     Attributes:
         x: configurations.
+        u: group elements that were drawn, see `core.Samples`.
         action: f(x).
         log_w: log weights -f - log q in the configured accounting.
         leaked: whether the flow's output lay outside the cell; None without a cell.
@@ -40,6 +41,7 @@ class Draws(NamedTuple):
     """
 
     x: np.ndarray
+    u: np.ndarray
     action: np.ndarray
     log_w: np.ndarray
     leaked: np.ndarray | None
@@ -86,6 +88,7 @@ def build_draw(
             log_density = log_q(model, params, samples, density)
         out = {
             "x": x,
+            "u": samples.u,
             "action": actions,
             "log_w": -actions - log_density,
             "observables": jax.vmap(target.observe)(x),

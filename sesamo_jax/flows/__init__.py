@@ -4,6 +4,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 
+from sesamo_jax.flows.bijector import BijectorFlow
 from sesamo_jax.flows.continuous.black_box import BlackBoxConfig
 from sesamo_jax.flows.continuous.equivariant_graph import EquivariantGraphConfig
 from sesamo_jax.flows.continuous.kernel import KernelConfig
@@ -16,6 +17,7 @@ from sesamo_jax.flows.coupling.spline import SplineConfig, SplineCouplings
 
 __all__ = [
     "FLOWS",
+    "BijectorFlow",
     "BlackBoxConfig",
     "Checkerboard",
     "CheckerboardConfig",

@@ -1,6 +1,7 @@
-"""Saving and restoring: training states and trained parameters, through orbax."""
+"""Saving and restoring training states, through orbax."""
 
 import errno
+import logging
 import os
 import shutil
 import sys
@@ -14,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from sesamo_jax.core import Params
 from sesamo_jax.parallel.processes import from_first, on_first
 from sesamo_jax.run.seal import seal, steps_in, verified
 from sesamo_jax.storage.files import first_line
@@ -58,16 +58,23 @@ class Checkpoints:
         alone = ocp.options.MultiprocessingOptions(
             primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
         )
-        return ocp.CheckpointManager(
-            self._folder,
-            options=ocp.CheckpointManagerOptions(
-                max_to_keep=KEPT,
-                enable_async_checkpointing=False,
-                create=False,
-                read_only=self._read_only,
-                multiprocessing_options=alone,
-            ),
-        )
+        library = logging.getLogger("absl")
+        level = library.level
+        if self._read_only:  # which orbax warns of
+            library.setLevel(logging.ERROR)
+        try:
+            return ocp.CheckpointManager(
+                self._folder,
+                options=ocp.CheckpointManagerOptions(
+                    max_to_keep=KEPT,
+                    enable_async_checkpointing=False,
+                    create=False,
+                    read_only=self._read_only,
+                    multiprocessing_options=alone,
+                ),
+            )
+        finally:
+            library.setLevel(level)
 
     def latest_step(self) -> int | None:
         """Return the last step saved, or None."""
@@ -194,27 +201,3 @@ def _on_host(states: TrainState) -> dict[str, Any]:
     plain = states._replace(key=jax.random.key_data(states.key))._asdict()
     filled = {name: value for name, value in plain.items() if jax.tree.leaves(value)}
     return jax.tree.map(np.asarray, filled)
-
-
-def save(path: str | Path, params: Params) -> None:
-    """Write trained parameters to a new folder.
-
-    Raises:
-        ValueError: if the folder exists.
-    """
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(Path(path).absolute(), params)
-
-
-def load(path: str | Path, like: Params) -> Params:
-    """Read parameters that `save` wrote.
-
-    Args:
-        path: the folder.
-        like: parameters of the same structure, for instance `model.init(key)`.
-
-    Raises:
-        ValueError: if structure or shapes differ.
-    """
-    with ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.restore(Path(path).absolute(), like)

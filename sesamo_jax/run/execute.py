@@ -13,7 +13,7 @@ from sesamo_jax.config.build import build_model
 from sesamo_jax.config.complete import complete
 from sesamo_jax.config.record import difference, fingerprint, to_json
 from sesamo_jax.config.schema import METHODS, Run
-from sesamo_jax.core import Model, Target
+from sesamo_jax.core import Model, Target, enable_precision
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement, place
 from sesamo_jax.parallel.processes import exchange, from_first, on_first, together
 from sesamo_jax.run.checkpoint import Checkpoints
@@ -58,8 +58,7 @@ def execute(
             file of the folder is damaged; one sentence.
         Stopped: after SIGINT or SIGTERM.
     """
-    if run.target.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    enable_precision(run.target.dtype)
     folder = RunFolder(Path(path))
     # A resumed run goes on with the random numbers that it was begun with.
     generator = from_first(lambda: stored_generator(folder.checkpoints))

@@ -16,7 +16,7 @@ from sesamo_jax.estimators import doubts
 from sesamo_jax.evaluation.audit import build_audited
 from sesamo_jax.evaluation.report import report
 from sesamo_jax.evaluation.sampling import build_draw
-from sesamo_jax.run.console import progress_bar
+from sesamo_jax.run.console import LOGGER, progress_bar
 from sesamo_jax.run.text import aggregate
 from sesamo_jax.training.fit import FitResult
 from sesamo_jax.training.optimizer import nonfinite_steps
@@ -39,10 +39,12 @@ def judge(
     draw = build_draw(model, target, run.config, held_out)
     audited = build_audited(model, target, run.config)
     keep = run.config.evaluation.keep
-    entries, x, log_w = [], [], []
+    entries: list[dict[str, Any]] = []
+    kept: list[dict[str, np.ndarray]] = []
     every = jax.device_get(result.params)
     skipped = np.asarray(jax.vmap(nonfinite_steps)(result.states.opt_state))
     of_data = _calls(run, target, result)
+    LOGGER.info("judging")
     with progress_bar(run.seeds, "seed", "judged") as bar:
         for index, seed in enumerate(range(run.seed, run.seed + run.seeds)):
             params = jax.tree.map(lambda leaf, i=index: leaf[i], every)
@@ -50,10 +52,10 @@ def judge(
             trained = _entry(run, seed, result, int(skipped[index]))
             entry = trained | of_data[index] | report(draws, target)
             entries.append(entry | audited(params, draws, _evaluation_key(seed)))
-            x.append(draws.x[:keep])
-            log_w.append(draws.log_w[:keep])
+            own = {"x": draws.x, "log_w": draws.log_w, "u": draws.u}
+            kept.append({name: array[:keep] for name, array in own.items()})
             bar.update()
-    arrays = {"x": np.stack(x), "log_w": np.stack(log_w)}
+    arrays = {name: np.stack([own[name] for own in kept]) for name in kept[0]}
     arrays |= angles(target, arrays["x"])
     grid = None if model.log_prob is None else _grid(target)
     if grid is not None and model.log_prob is not None:

@@ -33,13 +33,18 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "device": f"{device.platform} {device.device_kind}",
         "devices": jax.device_count(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": versions(),
         **revision(Path(__file__).parents[1]),
         "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
         "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the package and of those that a result may depend on."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def revision(package: Path) -> dict[str, Any]:

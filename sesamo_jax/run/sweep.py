@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from sesamo_jax.config import Run, complete
-from sesamo_jax.config.record import difference, to_json
+from sesamo_jax.config.record import difference, from_json, to_json
+from sesamo_jax.core import enable_precision
 from sesamo_jax.run.execute import Stopped, execute
 from sesamo_jax.run.folder import CONFIG, METRICS
 from sesamo_jax.run.pages import markdown
@@ -36,6 +35,10 @@ class Point:
     folder: Path
     devices: int | None = None
 
+    def __reduce__(self) -> tuple:
+        # A user's own target is code, which another process imports by itself.
+        return _point, (to_json(self.run), self.folder, self.devices)
+
     def __call__(self) -> None:
         """Carry the run out, from where it stands."""
         execute(self.run, self.folder, resume=True, devices=self.devices)
@@ -47,10 +50,13 @@ class Point:
         return DelayedSubmission(self)
 
 
+def _point(tree: dict[str, Any], folder: Path, devices: int | None) -> Point:
+    return Point(from_json(tree), folder, devices)
+
+
 def check(run: Run, folder: Path) -> None:
     """Raise ValueError unless the run can be carried out in its folder."""
-    if run.target.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    enable_precision(run.target.dtype)
     config = complete(run.config, run.target.build(run.target_name))
     known = folder / CONFIG
     if known.exists():

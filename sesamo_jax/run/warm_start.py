@@ -14,15 +14,11 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from sesamo_jax.bases.variational import PER_MOMENTUM
-from sesamo_jax.config.build import build_model
-from sesamo_jax.config.record import fingerprint, from_json, to_json
 from sesamo_jax.core import Params
 from sesamo_jax.flows.continuous.lattice import PER_DISPLACEMENT
 from sesamo_jax.geometry.lattice import displacement_classes
-from sesamo_jax.run.checkpoint import Checkpoints
-from sesamo_jax.run.folder import CONFIG, RunFolder
-from sesamo_jax.storage.files import reading
-from sesamo_jax.training.state import TrainState, restorable
+from sesamo_jax.run.restore import restore
+from sesamo_jax.training.state import TrainState
 
 
 def warm_start(states: TrainState, shape: tuple[int, ...], source: str) -> TrainState:
@@ -37,31 +33,12 @@ def warm_start(states: TrainState, shape: tuple[int, ...], source: str) -> Train
         ValueError: if the folder holds no trained run, or one whose parameters do not
             fit this model even on another lattice.
     """
-    folder = RunFolder(Path(source))
-    tree = folder.read("config.json") if folder.path.is_dir() else None
-    if tree is None or not folder.checkpoints.exists():
-        raise ValueError(
-            f"training.warm_start={source!r} holds no run with a checkpoint"
-        )
-    with reading(folder.path / CONFIG, "start from another run"):
-        run = from_json(tree)
-        target = run.target.build(run.target_name)
-        model = build_model(target, run.config)
-    seeds = range(run.seed, run.seed + run.seeds)
-    like = restorable(model, target, run.config, seeds)
-    # As it was written, and with what has been added to configurations since then.
-    known = [fingerprint(tree), fingerprint(to_json(run))]
-    checkpoints = Checkpoints(folder.checkpoints, known, read_only=True)
-    if checkpoints.latest_step() is None:
-        raise ValueError(
-            f"training.warm_start={source!r} holds no checkpoint yet: wait for one"
-        )
-    trained = checkpoints.restore(like)[0].params
-    checkpoints.close()
+    name = f"training.warm_start={source!r}"
+    run, _, _, trained = restore(Path(source), name, "start from another run")
     old_shape = getattr(run.target, "shape", ())
     params = [
         enlarge(
-            jax.tree.map(lambda leaf, i=i: leaf[i % run.seeds], trained),
+            jax.tree.map(lambda leaf, i=i: leaf[i % run.seeds], trained.params),
             jax.tree.map(lambda leaf, i=i: leaf[i], states.params),
             old_shape,
             shape,

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sesamo_jax.core.words import Refused
+
 # What readers raise for content that is cut or foreign.
 CONTENT = (
     *(ValueError, LookupError, TypeError, AttributeError, EOFError, OverflowError),
@@ -22,7 +24,7 @@ CONTENT = (
 LENGTH = 200  # of a library's words within a sentence
 
 
-class Damaged(ValueError):
+class Damaged(Refused):
     """What a file holds is not what was written to it; the message names it."""
 
 
@@ -93,7 +95,7 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except Damaged:
+    except Refused:
         raise
     except OSError as error:
         reason = error.strerror or first_line(error)
@@ -124,6 +126,22 @@ def read_json(path: Path, remedy: str = "restore it from a copy") -> dict[str, A
     return content
 
 
+def read_npz(
+    path: Path, remedy: str = "restore it from a copy"
+) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file.
+
+    Raises:
+        Damaged: if it cannot be read, or holds anything else; one sentence.
+    """
+    with reading(path, remedy), path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no whole npz file")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as found:
+            return dict(found)
+
+
 def read_arrays(
     path: Path, remedy: str = "restore it from a copy"
 ) -> dict[str, np.ndarray]:
@@ -133,12 +151,7 @@ def read_arrays(
         Damaged: if it cannot be read, or holds anything else; one sentence.
     """
     with reading(path, remedy):
-        with path.open("rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise ValueError("it is no whole npz file")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as found:
-                arrays = dict(found)
+        arrays = read_npz(path, remedy)
         seeds = len(arrays["x"])
         for name in arrays.keys() & {"x", "log_w"}:
             if arrays[name].dtype.kind != "f" or len(arrays[name]) != seeds:

@@ -54,6 +54,7 @@ def build_chunk(
     target: Target,
     config: CompletedConfig,
     seeds_axis: str | None = None,
+    optimizer: optax.GradientTransformation | None = None,
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
     """Return `(states, steps, data) -> (states, mean metrics)`, to be jitted.
 
@@ -61,9 +62,9 @@ def build_chunk(
     of steps is a traced integer, so that a shorter last chunk compiles nothing. All
     seeds advance together, each by its own keys. Data, where there are any, are shared
     by all seeds and no part of the program. `seeds_axis` is the axis of the mesh over
-    which seeds are spread, see `devices.Placement`.
+    which seeds are spread, see `devices.Placement`; for the optimiser see `fit`.
     """
-    optimizer = build_optimizer(config.training)
+    guarded = build_optimizer(config.training, optimizer)
     data_source = build_source(target, config)
     value_and_grad = jax.value_and_grad(
         partial(batch_loss, model, target, config), has_aux=True
@@ -80,7 +81,7 @@ def build_chunk(
         if data_source is not None:
             source, x, drawn = data_source.draw(key, source, data)
         (_, metrics), grads = value_and_grad(state.params, key, amplitude, x, share)
-        updates, opt_state = optimizer.update(
+        updates, opt_state = guarded.update(
             grads, state.opt_state, state.params, value=metrics["loss_std"]
         )
         params = optax.apply_updates(state.params, updates)
@@ -132,6 +133,7 @@ def fit(
     on_chunk: OnChunk | None = None,
     data: np.ndarray | None = None,
     placement: Placement = ONE_DEVICE,
+    optimizer: optax.GradientTransformation | None = None,
 ) -> FitResult:
     """Train one model per seed, all in one compiled program.
 
@@ -145,6 +147,8 @@ def fit(
             seed, arrays of shape (seeds,); an exception it raises ends the training.
         data: what `training.data` holds, where it has been read before; None reads it.
         placement: over which devices to train, from `devices.place`.
+        optimizer: of optax, in place of Adam with the configured rate and clipping.
+            Steps that are not finite are left out all the same.
 
     Returns:
         Final states, history and times.
@@ -161,7 +165,7 @@ def fit(
     config = complete_model(config, target)
     seeds = check_seeds(seeds)
     if states is None:
-        states = init_states(model, config, seeds)
+        states = init_states(model, config, seeds, optimizer)
     if len(states.step) != len(seeds):
         raise ValueError(
             f"states hold {len(states.step)} seeds, but {len(seeds)} are asked for"
@@ -177,7 +181,7 @@ def fit(
         states = states._replace(source=start_source(source, states.key))
     # Donation would spoil a caller's own states, so the loop owns a copy.
     states = placement.spread(jax.tree.map(jnp.copy, states))
-    chunk = build_chunk(model, target, config, placement.seeds_axis)
+    chunk = build_chunk(model, target, config, placement.seeds_axis, optimizer)
     compiled = placement.compile(chunk, states, np.int32(0), examples)
     check_memory(compiled, "training", "lower training.batch_size")
     compile_seconds = time.perf_counter() - start

@@ -10,8 +10,12 @@ from sesamo_jax.core import Array, Params
 MAX_CONSECUTIVE_SKIPS = 2**31 - 1
 
 
-def build_optimizer(config: TrainingConfig) -> optax.GradientTransformationExtraArgs:
+def build_optimizer(
+    config: TrainingConfig, own: optax.GradientTransformation | None = None
+) -> optax.GradientTransformationExtraArgs:
     """Return Adam with the configured schedule; `update` takes `value=`.
+
+    A user's `own` takes the place of Adam, its schedule and the clipping of gradients.
 
     `plateau` is the paper's rule (App. I): when the standard deviation of the loss,
     passed as `value`, has not improved by one part in 10^4 for `patience` steps, the
@@ -20,6 +24,9 @@ def build_optimizer(config: TrainingConfig) -> optax.GradientTransformationExtra
 
     A step whose gradient is not finite changes nothing and is counted.
     """
+    if own is not None:
+        own = optax.with_extra_args_support(own)
+        return optax.apply_if_finite(own, MAX_CONSECUTIVE_SKIPS)
     rate: optax.ScalarOrSchedule = config.learning_rate
     if config.schedule == "cosine":
         rate = optax.cosine_decay_schedule(config.learning_rate, config.steps)

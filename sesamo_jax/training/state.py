@@ -35,19 +35,26 @@ class TrainState(NamedTuple):
     source: Any = ()
 
 
-def init_states(model: Model, config: Config, seeds: Sequence[int]) -> TrainState:
+def init_states(
+    model: Model,
+    config: Config,
+    seeds: Sequence[int],
+    optimizer: optax.GradientTransformation | None = None,
+) -> TrainState:
     """Return the initial states of several seeds, stacked along a leading axis.
+
+    For the optimiser see `fit`.
 
     Raises:
         ValueError: for seeds that cannot be used, see `seeds.check_seeds`.
     """
     seeds = check_seeds(seeds)
-    optimizer = build_optimizer(config.training)
+    guarded = build_optimizer(config.training, optimizer)
 
     def init(seed: Array) -> TrainState:
         params_key, key = jax.random.split(jax.random.key(seed))
         params = model.init(params_key)
-        return TrainState(params, optimizer.init(params), jnp.int32(0), key)
+        return TrainState(params, guarded.init(params), jnp.int32(0), key)
 
     return jax.jit(jax.vmap(init))(jnp.asarray(seeds, jnp.uint32))
 

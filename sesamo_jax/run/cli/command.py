@@ -7,6 +7,7 @@ from typing import NamedTuple, NoReturn
 
 from sesamo_jax.config.presets import PRESETS
 from sesamo_jax.targets import TARGETS
+from sesamo_jax.targets.imported import FORMS
 
 
 class Command(NamedTuple):
@@ -65,7 +66,10 @@ def assignments(flag: str, texts: list[str]) -> list[tuple[str, str]]:
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Name the options of every command that samples a target."""
-    parser.add_argument("--target", help="what to sample: " + ", ".join(TARGETS))
+    parser.add_argument(
+        "--target",
+        help=f"what to sample: {', '.join(TARGETS)}, or your own, as in {FORMS}",
+    )
     parser.add_argument(
         "--preset", default="default", help="defaults: " + ", ".join(PRESETS)
     )

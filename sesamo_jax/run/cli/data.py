@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-import jax
-
 from sesamo_jax.config import complete, resolve
+from sesamo_jax.core import enable_precision
 from sesamo_jax.run.cli.command import (
     Command,
     Failed,
@@ -14,6 +13,7 @@ from sesamo_jax.run.cli.command import (
     known_target,
 )
 from sesamo_jax.run.data import reference_sets, write
+from sesamo_jax.targets.imported import file_name
 
 EXAMPLES = """\
 examples:
@@ -60,12 +60,11 @@ def carry_out(options: argparse.Namespace) -> None:
         )
     settings = dict(assignments("--set", options.set)) | {"method": "smc"}
     run = resolve(name, options.preset, settings, options.seed)
-    if run.target.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    enable_precision(run.target.dtype)
     target = run.target.build(run.target_name)
     smc = complete(run.config, target).smc
     sets = reference_sets(target, smc, samples, options.populations, options.seed)
-    if not write(options.output, name, sets):
+    if not write(options.output, file_name(name), sets):
         raise Failed(f"{name}: virial off, nothing written: raise --samples")
 
 

@@ -17,10 +17,12 @@ from sesamo_jax.run.cli.command import (
     assignments,
     known_target,
 )
+from sesamo_jax.run.console import heard
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.report.printed import format_report
 from sesamo_jax.samplers.weighting import DENSITIES
 from sesamo_jax.targets import TARGETS
+from sesamo_jax.targets.imported import file_name
 
 # Flags that are short names of settings.
 FLAGS = {
@@ -95,7 +97,8 @@ def carry_out(options: argparse.Namespace) -> None:
     output = options.output or default_output(run)
     join(Group(options.coordinator, options.processes, options.process, options.wait))
     try:
-        metrics = execute(run, output, options.resume, options.devices)
+        with heard():
+            metrics = execute(run, output, options.resume, options.devices)
     except OSError as error:
         raise Failed(
             f"{error}; what was saved is in {output}, --resume continues it"
@@ -135,7 +138,8 @@ def show_list() -> None:
 def default_output(run: Run) -> Path:
     """Return runs/DATE-TIME-target-method, a folder that does not exist yet."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{stamp}-{run.target_name}-{run.config.method}"
+    target = file_name(run.target_name)
+    return Path("runs") / f"{stamp}-{target}-{run.config.method}"
 
 
 COMMAND = Command(

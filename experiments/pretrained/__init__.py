@@ -1,0 +1,1 @@
+"""The trained samplers that come with the package."""

@@ -1,0 +1,1 @@
+"""Trained samplers as objects: made, kept in folders, and read from those of runs."""
