@@ -446,7 +446,9 @@ def finish(process):
 
 def test_smoke_run_prints_a_report(tmp_path):
     code, out, err = finish(start(tmp_path, *SMALL, "--seeds", "2"))
-    assert (code, err) == (0, "")
+    assert code == 0
+    phases = [line.split(":")[0] for line in err.splitlines()]
+    assert phases == ["compiling", "training", "training", "judging"]
     lines = out.splitlines()
     assert lines[0].startswith("gmm: flow, density orbit, preset smoke, 2 seed(s)")
     assert lines[-1] == "files: run"

@@ -4,7 +4,7 @@ Each preset is a list of (condition, overrides). A condition may name a target, 
 and settings of the user's, by value or a function of it; later entries win.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sesamo_jax.config.schema import CHAINS
@@ -30,22 +30,15 @@ PARTICLES = {
 }
 
 
-def _likelihood(objective: Any) -> bool:
-    return objective in (None, "maximum_likelihood")
-
-
-def _one_density(method: Any) -> bool:
-    return method != "vmonf"  # which trains on a bound of its own
+def _among(*known: Any) -> Callable[[Any], bool]:
+    """Return the condition that a setting has one of these values; None is left open."""
+    return lambda value: value in known
 
 
 # Short trajectories: as many chains as a batch is large, and their moves do the rest.
 ON_CHAINS = {"hmc.leapfrog_steps": 5, "hmc.warmup": 200}
 # The mix finds all that chains show, and ends where the action decides.
 MIXED = {"training.objective": "maximum_likelihood", "training.likelihood_share": 0.5}
-
-
-def _is_open(value: Any) -> bool:
-    return value is None
 
 
 # By its energy alone a flow finds a part of the states: here chains find them all, and
@@ -104,9 +97,9 @@ DEFAULT: Preset = [
         {
             "target": "dw4",
             "method": "flow",
-            "flow.name": _is_open,
-            "training.data": lambda data: data in (None, CHAINS),
-            "training.objective": lambda name: name in (None, "flow_matching"),
+            "flow.name": None,
+            "training.data": _among(None, CHAINS),
+            "training.objective": _among(None, "flow_matching"),
         },
         MATCHING,
     ),
@@ -159,8 +152,9 @@ DEFAULT: Preset = [
     (
         {
             "training.data": CHAINS,
-            "training.objective": _likelihood,
-            "method": _one_density,
+            "training.objective": _among(None, "maximum_likelihood"),
+            # a mixture of flows trains on a bound of its own
+            "method": _among("sesamo", "flow"),
         },
         MIXED,
     ),

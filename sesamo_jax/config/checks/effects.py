@@ -21,6 +21,9 @@ OF_HMC_ALONE = tuple(
 )
 
 
+SAID_BELOW = ("penalty", "hmc")  # sections of which some fields matter elsewhere
+
+
 class Use(NamedTuple):
     """What settings are for.
 
@@ -92,7 +95,7 @@ USES = (
             _users(name),
         )
         for name in dict.fromkeys(name for row in METHODS.values() for name in row.uses)
-        if name not in ("penalty", "hmc")  # which say more below
+        if name not in SAID_BELOW
     ],
     Use(
         tuple(f"hmc.{name}" for name in OF_TRAINING_CHAINS),
