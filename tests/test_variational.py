@@ -137,7 +137,7 @@ def test_the_mean_tells_the_phases_apart(kappa, lowest, highest):
 @pytest.mark.parametrize("mean", [0.0, None])
 def test_a_spectral_base_that_starts_at_zero_stays_there(mean, key):
     target = Phi4Real((4, 4), kappa=0.3, dtype="float64").build()
-    config = Config(base=BaseConfig(kind="spectral", mean=mean))
+    config = Config(sites="all", base=BaseConfig(kind="spectral", mean=mean))
     params = build_model(target, config).init(key)["flow"]["params"]["base"]
     base = build_base(target, config.base)
     noise = jax.random.normal(key, (4, 4), jnp.float64)

@@ -116,6 +116,7 @@ PAPER: Preset = [
         {
             "density": "cell",
             "modulation": "learned",
+            "sites": "all",
             "flow.couplings": 6,
             "flow.layers": 4,
             "flow.width": 40,

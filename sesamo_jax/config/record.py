@@ -8,6 +8,7 @@ from typing import Any
 
 from sesamo_jax.config.resolve import assemble
 from sesamo_jax.config.schema import FORMER_NAMES, SCALARS, SECTIONS, Run
+from sesamo_jax.samplers.conditionals.sites import ALL
 
 
 def to_json(run: Run) -> dict[str, Any]:
@@ -29,9 +30,11 @@ def to_json(run: Run) -> dict[str, Any]:
 def from_json(tree: Mapping[str, Any]) -> Run:
     """Return the run that `to_json` wrote, by this version or an earlier one.
 
-    A section that is missing takes its defaults.
+    A section that is missing takes its defaults, and flows covered all sites before
+    there was a choice.
     """
-    settings = {name: tree[name] for name in SCALARS}
+    known = {"sites": ALL, **tree}
+    settings = {name: known[name] for name in SCALARS}
     for section in ("target", *SECTIONS):
         for field, value in tree.get(section, {}).items():
             if (section, field) != ("target", "name"):
@@ -43,7 +46,7 @@ def from_json(tree: Mapping[str, Any]) -> Run:
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """Return the first setting in which two `to_json` dictionaries differ, in words."""
-    flat_old, flat_new = _flatten(old), _flatten(new)
+    flat_old, flat_new = _settings(old), _settings(new)
     for flat in (flat_old, flat_new):
         if flat.get("method") in FORMER_NAMES:
             flat["method"] = FORMER_NAMES[flat["method"]]
@@ -60,7 +63,7 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
     """
     flat = {
         name: value
-        for name, value in _flatten(tree).items()
+        for name, value in _settings(tree).items()
         if value is not None and not name.startswith("evaluation.")
     }
     # Checkpoints bear the digests that they were written with.
@@ -68,6 +71,14 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
     if flat.get("method") in former:
         flat["method"] = former[flat["method"]]
     return sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
+
+
+def _settings(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all settings by dotted name, but for one that used to have no choice."""
+    flat = _flatten(tree)
+    if flat.get("sites") == ALL:
+        del flat["sites"]
+    return flat
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

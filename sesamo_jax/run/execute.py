@@ -159,7 +159,7 @@ def _start(run: Run, model: Model, folder: RunFolder) -> _Start:
     if checkpoints.latest_step() is not None:
         states, spent = checkpoints.restore(states)
     elif source is not None:
-        states = warm_start(states, getattr(run.target, "shape", ()), source)
+        states = warm_start(states, run, source)
     done = int(states.step[0])
     on_first(lambda: folder.truncate_history(seeds, done))
     return _Start(checkpoints, states, spent)

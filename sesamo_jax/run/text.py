@@ -103,7 +103,8 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     cautions = [f"CAUTION: {sentence}." for sentence in found[:MOST_DOUBTS]]
     if len(found) > MOST_DOUBTS:
         cautions.append(f"CAUTION: {len(found) - MOST_DOUBTS} more in metrics.json.")
-    lines[1:1] = [*_verdicts(seeds), *cautions]
+    notice = metrics.get("sites")  # of runs since there is a choice
+    lines[1:1] = [*([notice] if notice else []), *_verdicts(seeds), *cautions]
 
     texts: list[str] = []
     trained = "steps" in seeds[0]
