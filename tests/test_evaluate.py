@@ -286,6 +286,7 @@ def lattice(flow, **evaluation):
     """Return target, configuration, parameters and the function that draws."""
     target = build_target("phi4_real", shape=(2, 4), dtype="float64")
     config = Config(
+        sites="all",
         flow=flow,
         base=BaseConfig(kind="spectral"),
         evaluation=EvaluationConfig(samples=300, batch_size=150, **evaluation),

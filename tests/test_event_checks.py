@@ -98,7 +98,7 @@ def continuous():
     target = build_target("phi4_real", shape=(2, 2))
     base = BaseConfig(kind="gaussian")
     config = Config("realnvp", flow=FLOWS["continuous"], base=base)
-    return build_model(target, config), (2, 2), (2, 2)
+    return build_model(target, config), (2, 2), (2, 1)  # y is of the even sites
 
 
 MODELS = [wedge, components, aligned, continuous]

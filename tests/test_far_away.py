@@ -123,7 +123,8 @@ def test_every_law(law, dtype, rng):
 )
 def test_a_failed_adaptive_integration_is_not_a_number(name, flow, rng, monkeypatch):
     """Neither a density nor its absence; for fields as for particles."""
-    target, model = build(name, "float64", Config("realnvp", flow=small(flow)))
+    config = Config("realnvp", sites="all", flow=small(flow))
+    target, model = build(name, "float64", config)
     params = random_params(partial(model.init, jax.random.key(0)), rng)
     y = rng.normal(size=(2, *target.event_shape))
     monkeypatch.setattr(integrate, "MAX_ADAPTIVE_STEPS", 1)

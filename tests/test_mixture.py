@@ -24,6 +24,7 @@ from sesamo_jax.config.presets import PRESETS
 from sesamo_jax.evaluation.report import evaluate
 from sesamo_jax.evaluation.sampling import build_draw
 from sesamo_jax.flows import RealNVPConfig
+from sesamo_jax.geometry.lattice import Lattice
 from sesamo_jax.run import execute as runs
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import RunFolder
@@ -374,7 +375,7 @@ def test_a_mixture_does_not_start_from_another_method(params):
     single = build_model(TARGET, replace(CONFIG, method="realnvp"))
     old = jax.eval_shape(single.init, jax.random.key(0))
     with pytest.raises(ValueError, match="has no parameter flow/components"):
-        enlarge(old, params, (), ())
+        enlarge(old, params, Lattice(()), Lattice(()))
 
 
 # A run

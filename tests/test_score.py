@@ -31,7 +31,8 @@ def build(target, flow, rng, **settings):
     base = BaseConfig(kind="spectral" if target is FIELD else "gaussian", mean=0.4)
     law = settings.pop("modulation", "heat_bath")
     training = TrainingConfig(batch_size=16, density="cell", steps=3, **settings)
-    config = Config(modulation=law, flow=flow, base=base, training=training)
+    parts = {"flow": flow, "base": base, "training": training}
+    config = Config(modulation=law, sites="all", **parts)
     config = complete(config, target)
     model = build_model(target, config)
     return model, config, random_params(partial(model.init, jax.random.key(0)), rng)

@@ -52,6 +52,7 @@ def test_complete_fills_what_depends_on_the_target():
 
 def test_complete_leaves_what_was_set():
     config = Config(
+        sites="all",
         density="strict",
         base=BaseConfig(mean=0.3, variance=7.0),
         training=TrainingConfig(

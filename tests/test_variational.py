@@ -13,7 +13,7 @@ from sesamo_jax.bases.slice import SliceGaussian
 from sesamo_jax.bases.spectral import SpectralGaussian
 from sesamo_jax.bases.variational import nearest_gaussian
 from sesamo_jax.flows import SliceCouplingConfig
-from sesamo_jax.geometry.lattice import displacement_classes
+from sesamo_jax.geometry.lattice import Lattice, displacement_classes
 from sesamo_jax.targets.phi4.complex import Phi4Complex
 from sesamo_jax.targets.phi4.real import Phi4Real
 
@@ -46,9 +46,8 @@ def free_action(masses, field=0.0):
 @pytest.mark.parametrize("field", [0.0, 0.6])
 def test_a_free_field_is_found_exactly(masses, field):
     """Its mean is b / (2 e(0)), and S(k) = 1 / (2 e(k)) of each component."""
-    shape = (len(masses), *LATTICE)
     mean, spectra = nearest_gaussian(
-        free_action(masses, field), shape, None, jnp.float64
+        free_action(masses, field), len(masses), Lattice(LATTICE), None, jnp.float64
     )
     energies = np.reshape(masses, (-1, 1, 1)) - 2 * cosines(LATTICE, HOPPINGS)
     np.testing.assert_allclose(spectra, 0.5 / energies, rtol=1e-9)
@@ -57,7 +56,7 @@ def test_a_free_field_is_found_exactly(masses, field):
 
 def test_a_given_mean_is_kept():
     mean, spectra = nearest_gaussian(
-        free_action((0.9,), 0.6), (1, *LATTICE), 0.25, jnp.float64
+        free_action((0.9,), 0.6), 1, Lattice(LATTICE), 0.25, jnp.float64
     )
     assert mean == 0.25
     expected = 0.5 / (0.9 - 2 * cosines(LATTICE, HOPPINGS))
@@ -97,7 +96,8 @@ def test_nothing_nearby_has_a_lower_free_energy(name, rng):
     def action(x):
         return target.action(jnp.moveaxis(x, 0, -1) if components == 2 else x[0])
 
-    mean, spectra = nearest_gaussian(action, shape, None, jnp.float64)
+    lattice = Lattice(theory.shape)
+    mean, spectra = nearest_gaussian(action, components, lattice, None, jnp.float64)
     assert mean > 0.5 if "broken" in name else mean == 0
     noise = rng.normal(size=(20_000, *shape))
     noise = np.concatenate([noise, -noise])
@@ -137,7 +137,7 @@ def test_the_mean_tells_the_phases_apart(kappa, lowest, highest):
 @pytest.mark.parametrize("mean", [0.0, None])
 def test_a_spectral_base_that_starts_at_zero_stays_there(mean, key):
     target = Phi4Real((4, 4), kappa=0.3, dtype="float64").build()
-    config = Config(base=BaseConfig(kind="spectral", mean=mean))
+    config = Config(sites="all", base=BaseConfig(kind="spectral", mean=mean))
     params = build_model(target, config).init(key)["flow"]["params"]["base"]
     base = build_base(target, config.base)
     noise = jax.random.normal(key, (4, 4), jnp.float64)
@@ -156,14 +156,15 @@ def nest(values):
 
 SPECTRUM = np.full((2, 2), 0.3)
 SPECTRUM[0, 0] = 4.0
+SHAPES = {"gaussian": (3,), "spectral": (2, 2)}
 SCALES = {
     "gaussian": Gaussian((3,), 0.0, 2.5, jnp.float64),
-    "spectral": SpectralGaussian((2, 2), 0.8, nest(SPECTRUM), jnp.float64),
+    "spectral": SpectralGaussian(Lattice((2, 2)), 0.8, nest(SPECTRUM), jnp.float64),
     "slice-broken": SliceGaussian(
-        (2, 2, 2), 1.4, nest([SPECTRUM, 2 * SPECTRUM]), jnp.float64
+        Lattice((2, 2)), 1.4, nest([SPECTRUM, 2 * SPECTRUM]), jnp.float64
     ),
     "slice-symmetric": SliceGaussian(
-        (2, 2, 2), 0.0, nest([SPECTRUM, SPECTRUM]), jnp.float64
+        Lattice((2, 2)), 0.0, nest([SPECTRUM, SPECTRUM]), jnp.float64
     ),
 }
 
@@ -172,7 +173,8 @@ SCALES = {
 def test_the_unit_of_a_base_is_its_root_mean_square(name, key):
     """Of |z_j| for complex fields; zero modes that weigh as much as all waves."""
     base = SCALES[name]
-    noise = jax.random.normal(key, (40_000, *base.event_shape), jnp.float64)
+    shape = SHAPES.get(name, (2, 2, 2))
+    noise = jax.random.normal(key, (40_000, *shape), jnp.float64)
     params = base.init(key, noise[0], method="from_noise")
     draw = jax.jit(jax.vmap(lambda n: base.apply(params, n, method="from_noise")[0]))
     square = draw(noise) ** 2

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -16,7 +17,8 @@ from sesamo_jax import build_model
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig
 from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
-from sesamo_jax.geometry.lattice import displacement_classes
+from sesamo_jax.geometry.lattice import Lattice, displacement_classes
+from sesamo_jax.geometry.sublattice import EvenSites
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.folder import RunFolder
 from sesamo_jax.run.warm_start import enlarge, warm_start
@@ -54,7 +56,7 @@ def test_an_enlarged_flow_maps_repeated_fields_alike(config, tail, small, large,
     params = random_params(lambda: init(flow, z), rng)
     params = jax.tree.map(lambda leaf: 0.3 * leaf, params)
     tiled = np.tile(z, copies + (1,) * len(tail))
-    more = enlarge(params, init(larger, tiled), small, large)
+    more = enlarge(params, init(larger, tiled), Lattice(small), Lattice(large))
     y, log_det = flow.apply(params, z, method="forward_and_log_det")
     tiled_y, tiled_log_det = larger.apply(more, tiled, method="forward_and_log_det")
     assert np.max(np.abs(y - z)) > 0.01
@@ -64,12 +66,14 @@ def test_an_enlarged_flow_maps_repeated_fields_alike(config, tail, small, large,
         assert float(tiled_log_det) == pytest.approx(np.prod(copies) * float(log_det))
 
 
-def test_an_enlarged_spectrum_agrees_at_common_momenta(rng):
-    small, large = (4, 6), (8, 12)
-    classes, first = displacement_classes(small)
-    new_classes, new_first = displacement_classes(large)
-    path = {"params": {"base": {"log_variance": jnp.asarray(rng.normal(size=(2, 12)))}}}
-    assert first.size == 12
+@pytest.mark.parametrize("sites", [Lattice, EvenSites])
+def test_an_enlarged_spectrum_agrees_at_common_momenta(sites, rng):
+    small, large = sites((4, 6)), sites((8, 12))
+    classes, first = small.momentum_classes()
+    new_classes, new_first = large.momentum_classes()
+    start = jnp.asarray(rng.normal(size=(2, first.size)))
+    path = {"params": {"base": {"log_variance": start}}}
+    assert first.size == (12 if sites is Lattice else 6)
     new = {"params": {"base": {"log_variance": jnp.zeros((2, new_first.size))}}}
     more = enlarge(path, new, small, large)["params"]["base"]["log_variance"]
     old = np.asarray(path["params"]["base"]["log_variance"])
@@ -81,9 +85,9 @@ def test_what_does_not_fit_is_refused():
     old = {"kernel": jnp.zeros((3, 7, displacement_classes((4, 4))[1].size))}
     smaller = {"kernel": jnp.zeros((3, 7, displacement_classes((2, 2))[1].size))}
     with pytest.raises(ValueError, match=r"parameter kernel has shape .* no smaller"):
-        enlarge(old, smaller, (4, 4), (2, 2))
+        enlarge(old, smaller, Lattice((4, 4)), Lattice((2, 2)))
     with pytest.raises(ValueError, match="has no parameter mean"):
-        enlarge(old, {"mean": jnp.zeros(())}, (4, 4), (4, 4))
+        enlarge(old, {"mean": jnp.zeros(())}, Lattice((4, 4)), Lattice((4, 4)))
 
 
 @pytest.mark.slow  # three runs; what starts from what is tested above and below
@@ -139,13 +143,13 @@ def without_sections(tree):
 
 def test_an_earlier_version_of_a_run_is_started_from(source, capsys):
     path, states = source
-    expected = warm_start(states, (), str(path)).params
+    expected = warm_start(states, plain_run(), str(path)).params
     edit(path / "config.json", without_sections)
-    found = warm_start(states, (), str(path)).params
+    found = warm_start(states, plain_run(), str(path)).params
     assert capsys.readouterr().err == ""
     for step in (path / "checkpoint").iterdir():
         (step / "record.json").unlink()
-    unchecked = warm_start(states, (), str(path)).params
+    unchecked = warm_start(states, plain_run(), str(path)).params
     assert "30 has no checksum, and is taken" in capsys.readouterr().err
     for params in (found, unchecked):
         jax.tree.map(np.testing.assert_array_equal, params, expected)
@@ -166,14 +170,22 @@ def test_a_configuration_that_is_none_is_named(change, source):
     path, states = source
     edit(path / "config.json", change)
     with pytest.raises(ValueError, match=r"config.json .*: start from another run"):
-        warm_start(states, (), str(path))
+        warm_start(states, plain_run(), str(path))
 
 
 def test_the_checkpoint_of_another_run_is_no_start(source):
     path, states = source
     edit(path / "config.json", lambda tree: tree["target"].update(radius=4.5))
     with pytest.raises(ValueError, match="30 is the checkpoint of another configurat"):
-        warm_start(states, (), str(path))
+        warm_start(states, plain_run(), str(path))
+
+
+def test_a_flow_on_other_sites_is_no_start(source):
+    path, states = source
+    run = plain_run()
+    run = replace(run, config=replace(run.config, sites="even"))
+    with pytest.raises(ValueError, match="on all sites, and this one is on even"):
+        warm_start(states, run, str(path))
 
 
 def test_a_run_without_a_checkpoint_yet_is_no_start(source):
@@ -181,4 +193,4 @@ def test_a_run_without_a_checkpoint_yet_is_no_start(source):
     for step in (path / "checkpoint").iterdir():
         shutil.rmtree(step)
     with pytest.raises(ValueError, match="holds no checkpoint yet: wait for one"):
-        warm_start(states, (), str(path))
+        warm_start(states, plain_run(), str(path))

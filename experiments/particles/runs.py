@@ -131,9 +131,9 @@ FIELDS = {"evaluation.samples": 20_000}
 for alpha in (0.0, 0.005):
     space = FIELDS | {"target.alpha": alpha}
     for name, settings in (
-        ("modulated", {}),
+        ("modulated", {"sites": "all"}),
         ("canonical", {"method": "canonicalization", "training.steps": 1500}),
         # Flow and base both commute with the sign.
-        ("equivariant", {"method": "flow", "base.mean": 0.0}),
+        ("equivariant", {"method": "flow", "sites": "all", "base.mean": 0.0}),
     ):
         RUNS[f"lattice_{name}_{alpha}"] = Entry("phi4_real", space | settings, 1)

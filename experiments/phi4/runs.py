@@ -20,15 +20,21 @@ def of_seed(name: str, seed: int) -> str:
     return f"{name}_seed{seed}" if seed else name
 
 
+def on_all_sites(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a flow on all sites, as those of these results are."""
+    chooses = settings.get("method", "sesamo") in ("sesamo", "flow")
+    return settings | ({"sites": "all"} if chooses else {})
+
+
 def add(name: str, target: str, settings: dict[str, Any], seeds: int = 1) -> None:
     """Add a run."""
-    RUNS[name] = Entry(target, settings, seeds)
+    RUNS[name] = Entry(target, on_all_sites(settings), seeds)
 
 
 def add_each(name: str, target: str, settings: dict[str, Any]) -> None:
     """Add runs of three seeds, each by itself, to be done in pieces."""
     for seed in range(SCAN_SEEDS):
-        RUNS[of_seed(name, seed)] = Entry(target, settings, seed=seed)
+        RUNS[of_seed(name, seed)] = Entry(target, on_all_sites(settings), seed=seed)
 
 
 def add_with_hmc(name: str, target: str, space: dict[str, Any], seeds: int = 1) -> None:

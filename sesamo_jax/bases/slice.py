@@ -18,29 +18,28 @@ from jax.scipy.stats import norm
 from sesamo_jax.bases.spectral import nested
 from sesamo_jax.bases.variational import PER_MOMENTUM, nearest_gaussian
 from sesamo_jax.core import Array, Target
-from sesamo_jax.geometry.lattice import displacement_classes
+from sesamo_jax.geometry.lattice import Lattice, lattice_of
 
 
 class SliceGaussian(nn.Module):
     """Base on {Im sum y = 0, m > 0} for fields of shape (*lattice, 2).
 
     Attributes:
-        event_shape: (*lattice, 2).
+        lattice: on whose sites the field lives.
         mean: starting value of mu / sqrt(N), the ring's radius per site.
-        spectra: starting values of S(k) of real and imaginary part, (2, *lattice),
+        spectra: starting values of S(k) of real and imaginary part, (2, *extents),
             nested tuples; the zero mode of the first is sigma^2, of the second unused.
         dtype: floating type.
     """
 
-    event_shape: tuple[int, ...]
+    lattice: Lattice
     mean: float
     spectra: tuple
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
         """Create mu and one log variance per part and class of momenta."""
-        lattice = self.event_shape[:-1]
-        self.classes, first = displacement_classes(lattice)
+        self.classes, first = self.lattice.momentum_classes()
         start = np.log(np.asarray(self.spectra).reshape(2, -1)[:, first])
         self.mu = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
         self.log_variance = self.param(
@@ -52,18 +51,20 @@ class SliceGaussian(nn.Module):
         """Root mean square of |z_j| at the start, without the unused zero mode."""
         real, imaginary = np.reshape(self.spectra, (2, -1))
         # m^2 = |mu + sigma (n_1 + i n_2)|^2 counts sigma^2 = real[0] twice.
-        variance = real[0] + np.sum(real) + np.sum(imaginary[1:])
-        return float(self.mean**2 + variance / real.size) ** 0.5
+        zero_modes = (real[0] - imaginary[0]) / (real.size * self.lattice.share)
+        variance = np.mean(real) + np.mean(imaginary) + zero_modes
+        return float(self.mean**2 + variance) ** 0.5
 
     def _log_gain(self) -> Array:
-        """Return log sqrt(S), (*lattice, 2), with zero modes."""
+        """Return log sqrt(S), (*extents, 2), with zero modes."""
         gain = self.log_variance[:, self.classes] / 2
         return jnp.moveaxis(gain, 0, -1)
 
     def _filter(self, field: Array, log_gain: Array) -> Array:
         axes = tuple(range(field.ndim - 1))
-        modes = jnp.fft.fftn(field, axes=axes) * jnp.exp(log_gain)
-        return jnp.real(jnp.fft.ifftn(modes, axes=axes)).astype(self.dtype)
+        waves = jnp.fft.fftn(self.lattice.embed(field), axes=axes)
+        filtered = jnp.real(jnp.fft.ifftn(waves * jnp.exp(log_gain), axes=axes))
+        return self.lattice.restrict(filtered.astype(self.dtype))
 
     def _log_prob(self, noise: Array, m: Array) -> Array:
         """Return the log density from white noise without zero modes, and from m."""
@@ -72,7 +73,8 @@ class SliceGaussian(nn.Module):
         zero = (0,) * (noise.ndim - 1)
         # norm.logpdf also counts the two zero modes, at 0: they are taken out.
         waves = jnp.sum(norm.logpdf(noise)) + jnp.log(2 * jnp.pi)
-        waves = waves - jnp.sum(log_gain) + jnp.sum(log_gain[zero])
+        volume = self.lattice.share * jnp.sum(log_gain)
+        waves = waves - volume + jnp.sum(log_gain[zero])
         centre, log_sigma = self.mu * sites**0.5, log_gain[zero][0]
         return waves + rice_log_prob(m, centre, log_sigma)
 
@@ -123,11 +125,8 @@ def nearest_slice_gaussian(
         mean: starting value of mu / sqrt(N); None to look for it.
         variance: of no use, the nearest spectra are taken.
     """
-    shape = target.event_shape
+    lattice = lattice_of(target, len(target.event_shape) - 1)
     mean, spectra = nearest_gaussian(
-        lambda x: target.action(jnp.moveaxis(x, 0, -1)),
-        (2, *shape[:-1]),
-        mean,
-        target.dtype,
+        lambda x: target.action(jnp.moveaxis(x, 0, -1)), 2, lattice, mean, target.dtype
     )
-    return SliceGaussian(shape, mean, nested(spectra), target.dtype)
+    return SliceGaussian(lattice, mean, nested(spectra), target.dtype)

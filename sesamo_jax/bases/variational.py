@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
-from sesamo_jax.geometry.lattice import displacement_classes
+from sesamo_jax.geometry.lattice import Lattice
 
 PAIRS = 128
 PER_MOMENTUM = "log_variance"  # the parameter with an entry per class of momenta
@@ -23,7 +23,8 @@ SMALLEST_PRECISION = 1e-2
 
 def nearest_gaussian(
     action: Callable[[Array], Array],
-    shape: tuple[int, ...],
+    components: int,
+    lattice: Lattice,
     mean: float | None,
     dtype: jnp.dtype,
 ) -> tuple[float, np.ndarray]:
@@ -33,27 +34,36 @@ def nearest_gaussian(
     sign; the end of lower free energy wins. Both are stationary points, no more.
 
     Args:
-        action: f of one field of the given shape, invariant under the symmetries of
+        action: f of one field (components, *sites), invariant under the symmetries of
             its lattice.
-        shape: (components, *lattice); the mean is along the first component.
+        components: of the field; the mean is along the first.
+        lattice: with the sites that the field lives on.
         mean: c, if it is not to be looked for.
         dtype: floating type.
 
     Returns:
-        c >= 0, and the variances S(k) of modes of unit norm, of the given shape; at
+        c >= 0, and the variances S(k) of modes of unit norm, (components, *extents); at
         most 1 / `SMALLEST_PRECISION`.
     """
+    shape = (components, *lattice.extents)
     axes = tuple(range(1 - len(shape), 0))
-    ones = jnp.zeros(shape, dtype).at[0].set(1)
+    # Fields live on the whole lattice here, and are 0 where the lattice has no sites.
+    here = jax.vmap(lambda x: lattice.restrict(x))
+    occupied = jnp.asarray(lattice.occupied, dtype)
+    ones = jnp.zeros(shape, dtype).at[0].set(occupied)
+
+    def energy_of(x: Array) -> Array:
+        return action(here(x))
+
     noise_key, probe_key = jax.random.split(jax.random.key(0))
     # The same noise at every iteration, so that there is a fixed point, and with both
     # signs, so that a symmetric action keeps c = 0.
-    noise = jax.random.normal(noise_key, (PAIRS, *shape), dtype)
+    noise = jax.random.normal(noise_key, (PAIRS, *shape), dtype) * occupied
     noise = jnp.concatenate([noise, -noise])
-    probes = jax.random.normal(probe_key, noise.shape, dtype)
+    probes = jax.random.normal(probe_key, noise.shape, dtype) * occupied
     probe_waves = jnp.fft.fftn(probes, axes=axes)
     probe_power = jnp.mean(jnp.abs(probe_waves) ** 2, axis=0)
-    average = _class_average(shape[1:])
+    average = _class_average(lattice)
 
     def draw(centre: Array, precision: Array) -> Array:
         waves = jnp.fft.fftn(noise, axes=axes) / jnp.sqrt(precision)
@@ -61,7 +71,7 @@ def nearest_gaussian(
         return centre * ones + fluctuation.astype(dtype)
 
     def gradient_and_hessian(x: Array, probe: Array) -> tuple[Array, Array]:
-        return jax.jvp(jax.grad(action), (x,), (probe,))
+        return jax.jvp(jax.grad(energy_of), (x,), (probe,))
 
     def improve(state: tuple[Array, Array], free: Array) -> tuple[Array, Array]:
         centre, precision = state
@@ -70,7 +80,7 @@ def nearest_gaussian(
         product = jnp.conj(probe_waves) * jnp.fft.fftn(image, axes=axes)
         curvature = average(jnp.mean(jnp.real(product), axis=0)) / average(probe_power)
         curvature = jnp.maximum(curvature, SMALLEST_PRECISION)
-        step = jnp.mean(gradient[:, 0]) / precision[(0,) * len(shape)]
+        step = jnp.mean(gradient[:, 0]) / lattice.share / precision[(0,) * len(shape)]
         # Half steps: full ones can alternate between two points.
         centre = jnp.maximum(centre - free * step / 2, 0)
         return centre, ((precision + curvature) / 2).astype(dtype)
@@ -83,11 +93,11 @@ def nearest_gaussian(
             lambda _, state: improve(state, free),
             (start, jnp.ones(shape, dtype)),
         )
-        energy = jnp.mean(jax.vmap(action)(draw(*state)))
-        return energy + jnp.sum(jnp.log(state[1])) / 2, *state
+        energy = jnp.mean(jax.vmap(energy_of)(draw(*state)))
+        return energy + lattice.share * jnp.sum(jnp.log(state[1])) / 2, *state
 
     if mean is None:
-        starts = [(0.0, 0.0), (_lowest_constant(action, ones), 1.0)]
+        starts = [(0.0, 0.0), (_lowest_constant(energy_of, ones), 1.0)]
     else:
         starts = [(mean, 0.0)]
     ends = [solve(*jnp.asarray(start, dtype)) for start in starts]
@@ -95,9 +105,9 @@ def nearest_gaussian(
     return float(centre), 1 / np.asarray(precision, np.float64)
 
 
-def _class_average(lattice: tuple[int, ...]) -> Callable[[Array], Array]:
+def _class_average(lattice: Lattice) -> Callable[[Array], Array]:
     """Return the average over momenta that lattice symmetries map to each other."""
-    classes, first = displacement_classes(lattice)
+    classes, first = lattice.momentum_classes()
     flat, members = classes.ravel(), np.bincount(classes.ravel())
 
     def average(spectrum: Array) -> Array:

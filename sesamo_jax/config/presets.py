@@ -31,7 +31,7 @@ PARTICLES = {
 
 
 def _among(*known: Any) -> Callable[[Any], bool]:
-    """Return the condition that a setting has one of these values; None is left open."""
+    """Return the condition that a setting is one of these; None is one left open."""
     return lambda value: value in known
 
 
@@ -171,6 +171,7 @@ PAPER: Preset = [
         {
             "density": "cell",
             "modulation": "learned",
+            "sites": "all",
             "flow.couplings": 6,
             "flow.layers": 4,
             "flow.width": 40,

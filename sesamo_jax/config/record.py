@@ -9,6 +9,7 @@ from typing import Any
 from sesamo_jax.config.resolve import assemble
 from sesamo_jax.config.schema import FORMER_NAMES, SCALARS, SECTIONS, Run
 from sesamo_jax.core.words import Refused
+from sesamo_jax.samplers.conditionals.sites import ALL
 from sesamo_jax.targets import TargetConfig
 from sesamo_jax.targets.imported import digest, is_import_path
 
@@ -34,7 +35,8 @@ def to_json(run: Run) -> dict[str, Any]:
 def from_json(tree: Mapping[str, Any], known: TargetConfig | None = None) -> Run:
     """Return the run that `to_json` wrote, by this version or an earlier one.
 
-    A section that is missing takes its defaults.
+    A section that is missing takes its defaults, and flows covered all sites before
+    there was a choice.
 
     Args:
         tree: what `to_json` returned.
@@ -51,7 +53,7 @@ def from_json(tree: Mapping[str, Any], known: TargetConfig | None = None) -> Run
             f"the code of target {name} has changed since the run: restore it, or give "
             "the changed one another name"
         )
-    tree = {**tree, "target": fields}
+    tree = {"sites": ALL, **tree, "target": fields}
     settings = {name: tree[name] for name in SCALARS}
     for section in ("target", *SECTIONS):
         for field, value in tree.get(section, {}).items():
@@ -62,7 +64,7 @@ def from_json(tree: Mapping[str, Any], known: TargetConfig | None = None) -> Run
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """Return the first setting in which two `to_json` dictionaries differ, in words."""
-    flat_old, flat_new = flatten(old), flatten(new)
+    flat_old, flat_new = _settings(old), _settings(new)
     for flat in (flat_old, flat_new):
         if flat.get("method") in FORMER_NAMES:
             flat["method"] = FORMER_NAMES[flat["method"]]
@@ -79,7 +81,7 @@ def fingerprint(tree: Mapping[str, Any]) -> str:
     """
     flat = {
         name: value
-        for name, value in flatten(tree).items()
+        for name, value in _settings(tree).items()
         if value is not None and not name.startswith("evaluation.")
     }
     # Checkpoints bear the digests that they were written with.
@@ -97,4 +99,12 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             flat |= flatten(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = value
+    return flat
+
+
+def _settings(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all settings by dotted name, but for one that used to have no choice."""
+    flat = flatten(tree)
+    if flat.get("sites") == ALL:
+        del flat["sites"]
     return flat

@@ -22,6 +22,7 @@ from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.reference.methods import HMC, SMC
 from sesamo_jax.reference.settings import HMCConfig, SMCConfig
 from sesamo_jax.samplers.canonicalized_flow import CANONICALIZATION
+from sesamo_jax.samplers.conditionals.sites import SITES
 from sesamo_jax.samplers.flow import FLOW
 from sesamo_jax.samplers.mixture import VMONF, VMoNFConfig
 from sesamo_jax.samplers.sesamo import SESAMO
@@ -167,6 +168,10 @@ class Config:
             `strict` for an autoregressive law. Worldlines have only `augmented`, that
             of a sample together with what it was drawn around. A mixture of flows has
             `marginal`, which it takes, and `augmented`.
+        sites: of a lattice that the flow covers, `all` or `even`; used by `sesamo` and
+            `flow`. The odd ones are then drawn from their exact conditional, given
+            which they weigh nothing. None takes the even ones where the target has
+            couplings of nearest neighbours and even extents, and the flow knows them.
         flow: sizes of the flow.
         base: its base density.
         worldlines: instead of both, for the method of that name.
@@ -181,6 +186,7 @@ class Config:
     method: str = choice("sesamo", METHODS)
     modulation: str = choice("heat_bath", LAWS)
     density: str | None = choice(None, DENSITIES)
+    sites: str | None = choice(None, SITES)
     flow: FlowConfig = field(default_factory=RealNVPConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
     worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)
@@ -196,7 +202,7 @@ class Config:
         object.__setattr__(self, "method", known)
 
 
-SCALARS = ("method", "modulation", "density")
+SCALARS = ("method", "modulation", "density", "sites")
 SECTIONS = tuple(item.name for item in fields(Config) if item.name not in SCALARS)
 
 

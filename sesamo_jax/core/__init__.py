@@ -4,8 +4,21 @@ Functions in these records act on one event (one configuration). Batches are mad
 once, at the boundary, by the functions of `Model`.
 """
 
-from sesamo_jax.core.model import Bijection, Integrated, Model, Samples, Transport
-from sesamo_jax.core.symmetry import Factor, FiniteSymmetry, Symmetry, as_finite
+from sesamo_jax.core.model import (
+    Bijection,
+    Integrated,
+    Marginal,
+    Model,
+    Samples,
+    Transport,
+)
+from sesamo_jax.core.symmetry import (
+    Factor,
+    FiniteSymmetry,
+    SitewiseSymmetry,
+    Symmetry,
+    as_finite,
+)
 from sesamo_jax.core.target import (
     DTYPES,
     LARGEST_EVENT,
@@ -31,10 +44,12 @@ __all__ = [
     "FiniteSymmetry",
     "Integrated",
     "Key",
+    "Marginal",
     "Model",
     "Origin",
     "Params",
     "Samples",
+    "SitewiseSymmetry",
     "Symmetry",
     "Target",
     "Transport",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from sesamo_jax.core.target import Target
 from sesamo_jax.core.types import Array, Key, Params
 
 
@@ -67,6 +68,18 @@ class Transport(NamedTuple):
     velocity: Callable[[Params, Array, Array], Array]
 
 
+class Marginal(NamedTuple):
+    """The part of a model that is trained, where the rest has its exact conditional.
+
+    Attributes:
+        model: of some components of x.
+        target: of them.
+    """
+
+    model: "Model"
+    target: Target
+
+
 class Model(NamedTuple):
     """A sampler as pure functions; params = {"flow": ..., "modulation": ...}.
 
@@ -99,6 +112,9 @@ class Model(NamedTuple):
             fixed flow parameters, through y alone; None where that takes a second pass
             of the flow, by `flow_log_prob`.
         transport: of a flow of particles, the way from its base; None for others.
+        marginal: what is trained, where that is not all of x: y, `margins`, `leaked`
+            and `flow_log_prob` are its own, and log_p_u has the density of the rest
+            of x too; None for others.
     """
 
     init: Callable[[Key], Params]
@@ -112,3 +128,4 @@ class Model(NamedTuple):
     unmodulated: "Model | None" = None
     path_gradient: "Model | None" = None
     transport: Transport | None = None
+    marginal: Marginal | None = None

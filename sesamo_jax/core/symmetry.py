@@ -1,6 +1,6 @@
 """What a symmetry of configurations is, as a protocol; see `symmetries` for groups."""
 
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 from sesamo_jax.core.types import Array
 
@@ -61,6 +61,15 @@ class FiniteSymmetry(Symmetry, Protocol):
     @property
     def order(self) -> int:
         """Number of elements |G|."""
+        ...
+
+
+@runtime_checkable
+class SitewiseSymmetry(Symmetry, Protocol):
+    """A symmetry that does the same at every site of a field."""
+
+    def on_shape(self, event_shape: tuple[int, ...]) -> Symmetry | None:
+        """Return it for fields on other sites; None where it singles some out."""
         ...
 
 

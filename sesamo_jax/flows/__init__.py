@@ -14,15 +14,18 @@ from sesamo_jax.flows.coupling.checkerboard import Checkerboard, CheckerboardCon
 from sesamo_jax.flows.coupling.realnvp import RealNVP, RealNVPConfig
 from sesamo_jax.flows.coupling.slice import SliceCouplingConfig, SliceCouplings
 from sesamo_jax.flows.coupling.spline import SplineConfig, SplineCouplings
+from sesamo_jax.geometry.sublattice import EvenSites
 
 __all__ = [
     "FLOWS",
+    "AllSitesConfig",
     "BijectorFlow",
     "BlackBoxConfig",
     "Checkerboard",
     "CheckerboardConfig",
     "ContinuousConfig",
     "EquivariantGraphConfig",
+    "EvenSitesConfig",
     "FlowConfig",
     "IntegratedConfig",
     "KernelConfig",
@@ -66,6 +69,31 @@ class SliceConfig(FlowConfig, Protocol):
 
     @property
     def keeps_slice(self) -> bool:
+        """Whether it does; True."""
+        ...
+
+
+@runtime_checkable
+class EvenSitesConfig(FlowConfig, Protocol):
+    """Sizes of a flow that knows of the lattice that a field on even sites lives on."""
+
+    def build_on_even_sites(
+        self,
+        sites: EvenSites,
+        event_shape: tuple[int, ...],
+        dtype: Any,
+        tolerance: float = 0.0,
+    ) -> nn.Module:
+        """Return the module for such a field."""
+        ...
+
+
+@runtime_checkable
+class AllSitesConfig(FlowConfig, Protocol):
+    """Sizes of a flow that takes its events for all sites of a lattice."""
+
+    @property
+    def needs_all_sites(self) -> bool:
         """Whether it does; True."""
         ...
 

@@ -1,11 +1,14 @@
-"""Symmetries of periodic lattices: translations, reflections, exchanges of axes."""
+"""Periodic lattices and their symmetries: translations, reflections, exchanges."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
+from sesamo_jax.core import Array, Target
 
-class Lattice(NamedTuple):
+
+@dataclass(frozen=True)
+class Lattice:
     """A field on a periodic lattice, whose symmetries leave its action as it is.
 
     Attributes:
@@ -13,6 +16,49 @@ class Lattice(NamedTuple):
     """
 
     extents: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a field of one component."""
+        return self.extents
+
+    @property
+    def share(self) -> float:
+        """The share of the lattice's sites that the field lives on."""
+        return 1.0
+
+    @property
+    def occupied(self) -> np.ndarray:
+        """Where on the whole lattice the field has sites, (*extents)."""
+        return np.ones(self.extents, bool)
+
+    def embed(self, x: Array) -> Array:
+        """Return the field on the whole lattice, 0 on sites that it does not have."""
+        return x
+
+    def restrict(self, x: Array) -> Array:
+        """Return what a field on the whole lattice, (*extents, ...), is here."""
+        return x
+
+    def filled(self, x: Array) -> Array:
+        """Return the field on the whole lattice, elsewhere the mean of neighbours."""
+        return x
+
+    def momentum_classes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return which momenta symmetries map together, as `displacement_classes`."""
+        return displacement_classes(self.extents)
+
+
+def lattice_of(target: Target, dimensions: int) -> Lattice:
+    """Return where a target's field lives: on all sites unless its geometry says so.
+
+    Args:
+        target: of fields with this many axes before those of components.
+        dimensions: of the lattice.
+    """
+    if isinstance(target.geometry, Lattice) and target.geometry.share < 1:
+        return target.geometry
+    return Lattice(target.event_shape[:dimensions])
 
 
 def displacement_classes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

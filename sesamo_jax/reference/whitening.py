@@ -60,8 +60,8 @@ def _in_momentum_space(target: Target, dimensions: int) -> Whitening:
     def action(x: Array) -> Array:
         return target.action(jnp.moveaxis(x, 0, -1).reshape(event))
 
-    shape = (parts, *event[:dimensions])
-    _, spectra = nearest_gaussian(action, shape, 0.0, target.dtype)
+    lattice = Lattice(event[:dimensions])
+    _, spectra = nearest_gaussian(action, parts, lattice, 0.0, target.dtype)
     spectrum = spectra.mean(axis=0)
     missing = (1,) * (len(event) - dimensions)
     gain = np.sqrt(spectrum).reshape(*spectrum.shape, *missing)

@@ -162,7 +162,7 @@ def _start(run: Run, model: Model, target: Target, folder: RunFolder) -> _Start:
     else:
         states = init_states(model, run.config, seeds)
         if source is not None:
-            states = warm_start(states, getattr(run.target, "shape", ()), source)
+            states = warm_start(states, run, source)
     done = int(states.step[0])
     on_first(lambda: folder.truncate_history(seeds, done))
     return _Start(checkpoints, states, spent)

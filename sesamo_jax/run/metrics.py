@@ -18,6 +18,7 @@ from sesamo_jax.evaluation.report import report
 from sesamo_jax.evaluation.sampling import build_draw
 from sesamo_jax.run.console import LOGGER, progress_bar
 from sesamo_jax.run.text import aggregate
+from sesamo_jax.samplers.conditionals.sites import sites_notice
 from sesamo_jax.training.fit import FitResult
 from sesamo_jax.training.optimizer import nonfinite_steps
 from sesamo_jax.training.source import build_source
@@ -131,6 +132,7 @@ def metrics(
         "method": config.method,
         "modulation": config.modulation if "modulation" in uses else None,
         "density": config.density if "density" in uses else None,
+        "sites": sites_notice(config, target),
         "preset": run.preset,
         "peak_memory_bytes": _peak_memory_bytes(),
         "seeds": entries,

@@ -45,7 +45,11 @@ def sample_and_images(
 def with_checks(model: Model, target: Target) -> Model:
     """Return the model, whose functions refuse other events, and n, than they take."""
     x_shape = target.event_shape
-    y_shape = shape_before_symmetry(target)
+    marginal = model.marginal
+    y_shape = shape_before_symmetry(marginal.target if marginal else target)
+    if marginal is not None:
+        own = with_checks(marginal.model, marginal.target)
+        marginal = marginal._replace(model=own)
 
     def counting(function: Any, name: str) -> Any:
         """Check n of `(params, key, n)`."""
@@ -99,4 +103,4 @@ def with_checks(model: Model, target: Target) -> Model:
             transport=transport,
         )
 
-    return checked(model)
+    return checked(model)._replace(marginal=marginal)

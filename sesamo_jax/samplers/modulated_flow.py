@@ -22,11 +22,12 @@ from sesamo_jax.core import (
     as_finite,
 )
 from sesamo_jax.core.method import Config
-from sesamo_jax.flows import IntegratedConfig
+from sesamo_jax.flows import EvenSitesConfig, FlowConfig, IntegratedConfig
 from sesamo_jax.flows.continuous.integrate import is_adaptive
 from sesamo_jax.flows.continuous.particle_flow import IntegratedFlow
 from sesamo_jax.flows.coupling.score import CarriesScore
 from sesamo_jax.geometry.slices import Slice, shape_before_symmetry
+from sesamo_jax.geometry.sublattice import EvenSites
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw, Law
 from sesamo_jax.modulation.discrete.heat_bath import HeatBathLaw
 from sesamo_jax.parallel.devices import over_batch
@@ -68,13 +69,19 @@ def build_flow_model(
         alone = _assemble_both(flow, ExactLaw(Trivial()), shape, dtype)
         return model._replace(unmodulated=alone)
 
+    def module(flow: FlowConfig, *tolerance: float) -> nn.Module:
+        on_even = isinstance(target.geometry, EvenSites)
+        if on_even and isinstance(flow, EvenSitesConfig):
+            return flow.build_on_even_sites(target.geometry, shape, dtype, *tolerance)
+        return flow.build(shape, dtype, *tolerance)
+
     flow = config.flow
-    model = assemble(flow.build(shape, dtype))
+    model = assemble(module(flow))
     check_parameters(model.init)
     if not isinstance(flow, IntegratedConfig):
         return model
-    accurate = assemble(flow.finer().build(shape, dtype))
-    adaptive = assemble(flow.build(shape, dtype, config.evaluation.tolerance))
+    accurate = assemble(module(flow.finer()))
+    adaptive = assemble(module(flow, config.evaluation.tolerance))
     assert adaptive.flow_log_prob is not None
     return model._replace(integrated=Integrated(accurate, adaptive.flow_log_prob))
 

@@ -5,6 +5,7 @@ from sesamo_jax.core.method import Config, Method
 from sesamo_jax.modulation import LAWS, MAX_ENUMERATED_ORDER, build_law
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.completion import complete_flow, is_listed, require_symmetry
+from sesamo_jax.samplers.conditionals.sites import build_on_sites, complete_sites
 from sesamo_jax.samplers.modulated_flow import build_flow_model
 from sesamo_jax.samplers.sizes import check_base, check_batches
 
@@ -12,11 +13,15 @@ from sesamo_jax.samplers.sizes import check_base, check_batches
 def _complete(config: Config, target: Target) -> Config:
     symmetry = require_symmetry(config, target)
     learned = LAWS[config.modulation].is_learned
+    config = complete_sites(config, target)
     return complete_flow(config, target, symmetry, learned)
 
 
 def _build(target: Target, config: Config) -> Model:
-    return build_flow_model(target, config, build_law(config.modulation, target))
+    def build(target: Target) -> Model:
+        return build_flow_model(target, config, build_law(config.modulation, target))
+
+    return build_on_sites(target, config, build)
 
 
 def _check_sizes(config: Config, target: Target) -> None:
@@ -44,6 +49,6 @@ SESAMO = Method(
     _complete,
     _build,
     _check_sizes,
-    uses=("modulation", "flow", "base", "penalty", "density"),
+    uses=("modulation", "sites", "flow", "base", "penalty", "density"),
     lacks_density=_lacks_density,
 )

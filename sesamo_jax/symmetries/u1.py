@@ -38,6 +38,10 @@ class U1:
         """None of finite order."""
         return ()
 
+    def on_shape(self, event_shape: tuple[int, ...]) -> "U1":
+        """Return itself: rotations turn any number of sites."""
+        return self
+
     def act(self, g: Array, y: Array) -> tuple[Array, Array]:
         """Return e^{i g} y and log m."""
         return self._rotate(g, y), jnp.log(jnp.abs(self._zero_mode(y)[0]))

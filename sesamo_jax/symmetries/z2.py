@@ -65,6 +65,12 @@ class Z2:
         """One factor of order two."""
         return (Factor(2, self.broken),)
 
+    def on_shape(self, event_shape: tuple[int, ...]) -> "Z2 | None":
+        """Return the flip of all components of such events; None if it is of some."""
+        if self.flips is not None or self.cell is not None:
+            return None
+        return Z2(event_shape, broken=self.broken)
+
     def act(self, g: Array, y: Array) -> tuple[Array, Array]:
         """Flip the sign if g = 1."""
         flip = self._mask(self._flips()) & (jnp.asarray(g) == 1)

@@ -33,12 +33,16 @@ def batch_loss(
     Where it is 1 throughout, and for `flow_matching`, no samples of the model are
     drawn: `loss` is the NLL, or the mean squared error, and `ess`, `log_z` and `leak`
     are NaN.
+
+    Samples are of the model's marginal, where it has one: the rest of x weighs the same
+    everywhere.
     """
     training = config.training
     objective = OBJECTIVES[training.objective]
     of_model = None
     if objective.draws(training.likelihood_share):
-        of_model = _model_loss(objective, model, target, config, params, key, amplitude)
+        drawn = model.marginal or (model, target)
+        of_model = _model_loss(objective, *drawn, config, params, key, amplitude)
     if objective.data_terms is None:
         assert of_model is not None
         return of_model

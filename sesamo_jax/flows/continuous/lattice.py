@@ -4,8 +4,14 @@ For a field of n real components, v_j = sum_k sum_f W_f(j - k, t) h_f(|x_k|^2) x
 h_0 = 1 and Gaussian bumps h_f. The kernels depend on a displacement only through its
 class under reflections and exchanges of axes, so v commutes with all symmetries of the
 lattice and with O(n): the sign of a real field, phases and conjugation of a complex
-one. Only W(0) enters the divergence. After de Haan, Rainone, Cheng, Bondesan 2021 and
-Gerdes, de Haan, Rainone, Bondesan, Cheng 2022, who treat real fields.
+one. Only W(0) enters the divergence.
+
+On the even sites of a lattice, whose action is a function of neighbour sums, the sum
+over k goes over all sites: in place of x_k an odd site has the mean s_k of its 2 d
+neighbours, and adds 2 sum_mu W(mu) d(h s)/ds / (2 d) to the divergence.
+
+After de Haan, Rainone, Cheng, Bondesan 2021 and Gerdes, de Haan, Rainone, Bondesan,
+Cheng 2022, who treat real fields on all sites.
 """
 
 from collections.abc import Callable
@@ -22,7 +28,12 @@ from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import check_fields, positive, size
 from sesamo_jax.flows.continuous.integrate import Velocity, adaptive, runge_kutta
 from sesamo_jax.flows.sizes import MOST_NUMBERS
-from sesamo_jax.geometry.lattice import displacement_classes, displacements
+from sesamo_jax.geometry.lattice import (
+    Lattice,
+    displacement_classes,
+    displacements,
+)
+from sesamo_jax.geometry.sublattice import EvenSites
 
 LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
 SLOPE_POINTS = 64
@@ -68,7 +79,18 @@ class ContinuousConfig:
             ValueError: for a field out of its range.
         """
         check_fields(self, "flow")
-        return ContinuousFlow(event_shape, self, dtype, tolerance)
+        return ContinuousFlow(Lattice(event_shape), self, dtype, tolerance)
+
+    def build_on_even_sites(
+        self,
+        sites: EvenSites,
+        event_shape: tuple[int, ...],
+        dtype: Any,
+        tolerance: float = 0.0,
+    ) -> nn.Module:
+        """Return the flow on the even sites of a lattice; see `build`."""
+        check_fields(self, "flow")
+        return ContinuousFlow(sites, self, dtype, tolerance)
 
     def finer(self) -> "ContinuousConfig":
         """Return the same flow in four times as many Runge-Kutta steps, for reports."""
@@ -79,27 +101,22 @@ class ContinuousFlow(nn.Module):
     """The flow of a real field over unit time.
 
     Attributes:
-        event_shape: the lattice.
+        lattice: on whose sites the field lives.
         config: sizes.
         dtype: floating type.
         tolerance: of the adaptive integrator; 0 takes Runge-Kutta steps.
     """
 
-    event_shape: tuple[int, ...]
+    lattice: Lattice
     config: ContinuousConfig = ContinuousConfig()
     dtype: Any = jnp.float32
     tolerance: float = 0.0
 
     components: ClassVar[int] = 1
 
-    @property
-    def lattice(self) -> tuple[int, ...]:
-        """Extents of the lattice."""
-        return self.event_shape
-
     def setup(self) -> None:
         """Create the kernels, one number per class of displacements; all 0, v = 0."""
-        self.classes, self.first = displacement_classes(self.lattice)
+        self.classes, self.first = displacement_classes(self.lattice.extents)
         sizes = (self.config.time_modes, self.config.features, self.first.size)
         raw = self.param(PER_DISPLACEMENT, nn.initializers.zeros, sizes, self.dtype)
         # A step of the optimiser then moves v as far through one class as another.
@@ -107,12 +124,13 @@ class ContinuousFlow(nn.Module):
 
     def _velocity(self) -> Velocity:
         """Return v for x of shape (components, sites)."""
-        config, sites = self.config, prod(self.lattice)
+        config, lattice = self.config, self.lattice
         centres = np.linspace(0, config.reach, config.features - 1)
         times = np.arange(config.time_modes)
-        convolve = self._dense() if sites <= LARGEST_DENSE else self._fourier()
+        small = prod(lattice.shape) <= LARGEST_DENSE
+        convolve = self._dense() if small else self._fourier()
         steepness = self._steepness(centres)
-        on_site = self.kernel[:, :, 0]
+        divergences = self._divergences()
 
         # A loop over features and components, and no reduction over either: XLA's CPU
         # programs for the gradient of such reductions are several times slower.
@@ -120,9 +138,9 @@ class ContinuousFlow(nn.Module):
             weights = jnp.cos(pi * t * times).astype(x.dtype)
             excess = steepness(weights) / (config.slope * config.steps)
             weights = weights / (1 + excess**4) ** 0.25
-            local = weights @ on_site
-            parts = list(x)
-            square = sum((part**2 for part in parts), jnp.zeros(sites, x.dtype))
+            local = divergences(weights)
+            parts = [lattice.filled(part.reshape(lattice.shape)).ravel() for part in x]
+            square = sum((part**2 for part in parts), jnp.zeros_like(parts[0]))
             values = [jnp.ones_like(square)]
             rate = self.components * local[0] * jnp.ones_like(square)
             for f, centre in enumerate(centres.tolist(), start=1):
@@ -138,22 +156,36 @@ class ContinuousFlow(nn.Module):
 
         return velocity
 
+    def _divergences(self) -> Callable[[Array], Array]:
+        """Return the factors of d(h x)/dx in div v, (features, all sites).
+
+        W(0) where the field lives, the mean of W over the nearest displacements where
+        the mean of its neighbours stands for it.
+        """
+        nearest = np.eye(len(self.lattice.extents), dtype=int)
+        nearest_classes = [int(self.classes[tuple(step)]) for step in nearest]
+        own = self.kernel[:, :, :1]
+        of_mean = jnp.mean(self.kernel[:, :, nearest_classes], axis=2, keepdims=True)
+        here = self.lattice.occupied.ravel()
+        every = jnp.where(here, own, of_mean)
+        return lambda weights: jnp.tensordot(weights, every, 1)
+
     def _dense(self) -> Callable[[Array, list[Array]], list[Array]]:
         """Return sum_f W_f * field_f as one matrix product, for small lattices."""
-        sites = prod(self.lattice)
-        pairs = self.classes.ravel()[displacements(self.lattice)]
+        here = np.flatnonzero(self.lattice.occupied)
+        pairs = self.classes.ravel()[displacements(self.lattice.extents)][:, here]
         matrices = self.kernel[:, :, pairs].reshape(self.config.time_modes, -1)
 
         def convolve(weights: Array, fields: list[Array]) -> list[Array]:
-            matrix = (weights @ matrices).reshape(-1, sites)
+            matrix = (weights @ matrices).reshape(-1, here.size)
             return [field @ matrix for field in fields]
 
         return convolve
 
     def _fourier(self) -> Callable[[Array, list[Array]], list[Array]]:
         """Return the same by fast Fourier transforms, for large lattices."""
-        lattice = self.lattice
-        axes = tuple(range(-len(lattice), 0))
+        lattice, extents = self.lattice, self.lattice.extents
+        axes = tuple(range(-len(extents), 0))
         kernel = self.kernel[:, :, self.classes]
         spectra = jnp.real(jnp.fft.rfftn(kernel, axes=axes))  # of an even function
 
@@ -161,9 +193,10 @@ class ContinuousFlow(nn.Module):
             spectrum = jnp.tensordot(weights, spectra, 1)
 
             def one(field: Array) -> Array:
-                waves = jnp.fft.rfftn(field.reshape(-1, *lattice), axes=axes)
+                waves = jnp.fft.rfftn(field.reshape(-1, *extents), axes=axes)
                 total = jnp.sum(spectrum * waves, axis=0)
-                return jnp.fft.irfftn(total, s=lattice, axes=axes).ravel()
+                field = jnp.fft.irfftn(total, s=extents, axes=axes)
+                return lattice.restrict(field).ravel()
 
             return [one(field) for field in fields]
 
@@ -180,8 +213,13 @@ class ContinuousFlow(nn.Module):
         u = (square - centres[:, None]) / self.config.width
         bumps = np.exp(-(u**2) / 2) * (1 - 2 * square * u / self.config.width)
         slopes = np.concatenate([np.ones((1, SLOPE_POINTS)), bumps]).astype(self.dtype)
-        axes = tuple(range(2, 2 + len(self.lattice)))
-        waves = jnp.fft.fftn(self.kernel[:, :, self.classes], axes=axes)
+        axes = tuple(range(2, 2 + self.classes.ndim))
+        kernel, here = self.kernel[:, :, self.classes], self.lattice.occupied
+        momenta = np.meshgrid(*map(np.fft.fftfreq, self.classes.shape), indexing="ij")
+        # What the mean of its neighbours is of a wave.
+        of_mean = np.mean(np.cos(2 * pi * np.array(momenta)), axis=0)
+        waves = jnp.fft.fftn(jnp.where(here, kernel, 0), axes=axes)
+        waves += jnp.fft.fftn(jnp.where(here, 0, kernel), axes=axes) * of_mean
         flat = waves.reshape(*waves.shape[:2], -1)[:, :, self.first]
         spectra = jnp.real(flat).astype(self.dtype)
 

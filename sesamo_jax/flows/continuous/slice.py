@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import check_fields, positive, size
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig, ContinuousFlow
+from sesamo_jax.geometry.lattice import Lattice
+from sesamo_jax.geometry.sublattice import EvenSites
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,32 @@ class SliceContinuousConfig(ContinuousConfig):
             ValueError: for a field out of its range, or a last axis that is not of
                 length 2.
         """
+        return self._on(Lattice(event_shape[:-1]), event_shape, dtype, tolerance)
+
+    def build_on_even_sites(
+        self,
+        sites: EvenSites,
+        event_shape: tuple[int, ...],
+        dtype: Any,
+        tolerance: float = 0.0,
+    ) -> nn.Module:
+        """Return the flow on the even sites of a lattice; see `build`."""
+        return self._on(sites, event_shape, dtype, tolerance)
+
+    def _on(
+        self,
+        lattice: Lattice,
+        event_shape: tuple[int, ...],
+        dtype: Any,
+        tolerance: float,
+    ) -> nn.Module:
         check_fields(self, "flow")
         if event_shape[-1] != 2 or len(event_shape) < 2:
             raise ValueError(
                 "flow 'slice_continuous' needs complex fields of shape (*lattice, 2), "
                 f"got {event_shape}"
             )
-        return SliceContinuousFlow(event_shape, self, dtype, tolerance)
+        return SliceContinuousFlow(lattice, self, dtype, tolerance)
 
 
 class SliceContinuousFlow(ContinuousFlow):
@@ -50,18 +71,13 @@ class SliceContinuousFlow(ContinuousFlow):
     commutes with phases, the map of y alone has log|det| = int div v + log(m / m').
 
     Attributes:
-        event_shape: (*lattice, 2).
+        lattice: on whose sites the field lives.
         config: sizes.
         dtype: floating type.
         tolerance: of the adaptive integrator; 0 takes Runge-Kutta steps.
     """
 
     components: ClassVar[int] = 2
-
-    @property
-    def lattice(self) -> tuple[int, ...]:
-        """Extents of the lattice."""
-        return self.event_shape[:-1]
 
     def _on_slice(self, z: Array, start: float, end: float) -> tuple[Array, Array]:
         x, log_det = self._integrate(z.reshape(-1, 2).T, start, end)

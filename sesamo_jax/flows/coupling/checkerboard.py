@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -29,6 +29,8 @@ class CheckerboardConfig:
         activation: `relu`, `gelu`, `silu` or `tanh`.
         log_scale_bound: s is bound * tanh(raw / bound).
     """
+
+    needs_all_sites: ClassVar[bool] = True
 
     couplings: int = size(8, most=MOST_LAYERS)
     layers: int = size(2, most=MOST_LAYERS)

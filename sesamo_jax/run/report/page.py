@@ -48,6 +48,8 @@ def _findings(metrics: Mapping[str, Any]) -> Iterator[Html]:
     rows = parts.estimates(metrics)
     yield tag("h2", "Estimates")
     yield tag("p", f"{parts.meaning(metrics)}; distances in errors", class_="soft")
+    for notice in parts.notices(metrics):
+        yield tag("p", notice, class_="soft")
     cells = [
         [row.name, row.text, "" if row.reference is None else f"{row.reference:.6g}"]
         + [row.note]

@@ -48,6 +48,12 @@ def meaning(metrics: Mapping[str, Any]) -> str:
     return "mean(std over seeds)" if len(metrics["seeds"]) > 1 else "value(error)"
 
 
+def notices(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what has been chosen for the target, a line each."""
+    sites = metrics.get("sites")  # of runs since there is a choice
+    return [] if sites is None else [sites]
+
+
 def verdicts(metrics: Mapping[str, Any]) -> list[str]:
     """Return those of the audit, each once, with its seeds where they differ."""
     found: dict[str, list[int]] = {}

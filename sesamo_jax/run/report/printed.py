@@ -11,6 +11,7 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     rows = parts.estimates(metrics)
     lines = [
         f"{parts.title(metrics)}; {parts.meaning(metrics)}",
+        *parts.notices(metrics),
         *(f"audit: {verdict}" for verdict in parts.verdicts(metrics)),
         *(f"CAUTION: {sentence}" for sentence in parts.cautions(metrics)),
         "",

@@ -13,14 +13,13 @@ import jax.numpy as jnp
 
 from sesamo_jax.core import DTYPES, Array, Target
 from sesamo_jax.core.bounds import bounded, check_fields, choice
-from sesamo_jax.geometry.lattice import Lattice
+from sesamo_jax.geometry.neighbours import NearestNeighbours
 from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.symmetries import U1, AlignedU1
 from sesamo_jax.targets.phi4.field import (
     check_field,
     derived_observables,
     extents,
-    neighbour_sum,
     two_point_functions,
 )
 
@@ -66,12 +65,13 @@ class Phi4Complex:
         linear = self.alpha * hypot(*direction)
         check_field(self.shape, self.dtype, linear, constant, self.lam)
 
-        def action(x: Array) -> Array:
-            square = jnp.sum(x**2, axis=-1)
-            hopping = jnp.sum(x * neighbour_sum(x, dimensions))
-            local = jnp.sum((1 - 2 * self.lam) * square + self.lam * square**2)
-            field = jnp.sum(x * jnp.asarray(direction, x.dtype))
-            return local - 2 * self.kappa * hopping + self.alpha * field
+        def potential(x: Array) -> Array:
+            square = (x**2).sum(axis=-1)
+            return (1 - 2 * self.lam) * square + self.lam * square**2
+
+        field = tuple(-self.alpha * part for part in direction)
+        lattice = NearestNeighbours(self.shape, potential, 2 * self.kappa, field)
+        action = lattice.action
 
         def mean_field(x: Array) -> Array:
             return jnp.mean(x.reshape(sites, 2), axis=0)
@@ -100,5 +100,5 @@ class Phi4Complex:
                 **two_point_functions(self.shape),
             },
             derived=derived_observables(self.shape, gaussian_ratio=2),
-            geometry=(Slice if aligned else Lattice)(self.shape),
+            geometry=Slice(self.shape) if aligned else lattice,
         )

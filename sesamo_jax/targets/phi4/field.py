@@ -1,4 +1,4 @@
-"""What lattice field theories share: neighbours, observables, checks."""
+"""What lattice field theories share: observables and checks."""
 
 from collections.abc import Callable, Mapping
 from itertools import permutations
@@ -61,17 +61,6 @@ def lowest(linear: float, quadratic: float, quartic: float) -> float:
     s = np.logspace(-9, 18, 2000)
     values = -abs(linear) * s + quadratic * s**2 + quartic * s**4
     return float(np.min(values, initial=0))
-
-
-def neighbour_sum(x: Array, dimensions: int | None = None) -> Array:
-    """Return sum_mu x_{j+mu} over the forward neighbours, periodic, shape of x.
-
-    Args:
-        x: field; its first `dimensions` axes are the lattice.
-        dimensions: number of lattice axes; None takes all axes.
-    """
-    axes = range(x.ndim if dimensions is None else dimensions)
-    return sum((jnp.roll(x, -1, axis) for axis in axes), jnp.zeros_like(x))
 
 
 def exchange_average(

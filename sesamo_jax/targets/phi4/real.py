@@ -14,13 +14,12 @@ import jax.numpy as jnp
 
 from sesamo_jax.core import DTYPES, Array, Target
 from sesamo_jax.core.bounds import bounded, check_fields, choice
-from sesamo_jax.geometry.lattice import Lattice
+from sesamo_jax.geometry.neighbours import NearestNeighbours
 from sesamo_jax.symmetries import Z2
 from sesamo_jax.targets.phi4.field import (
     check_field,
     derived_observables,
     extents,
-    neighbour_sum,
     two_point_functions,
 )
 
@@ -58,10 +57,11 @@ class Phi4Real:
         constant = quadratic - abs(hopping) * len(self.shape)
         check_field(self.shape, self.dtype, self.alpha, constant, self.lam)
 
-        def action(x: Array) -> Array:
-            square = x**2
-            local = quadratic * square + self.lam * square**2 + self.alpha * x
-            return jnp.sum(local - hopping * x * neighbour_sum(x))
+        def potential(x: Array) -> Array:
+            return quadratic * x**2 + self.lam * x**4
+
+        lattice = NearestNeighbours(self.shape, potential, hopping, (-self.alpha,))
+        action = lattice.action
 
         return Target(
             name=name,
@@ -83,7 +83,7 @@ class Phi4Real:
                 },
             },
             derived=derived_observables(self.shape, gaussian_ratio=3),
-            geometry=Lattice(self.shape),
+            geometry=lattice,
         )
 
 

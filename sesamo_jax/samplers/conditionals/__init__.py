@@ -1,0 +1,1 @@
+"""Every other site of a lattice drawn from its exact conditional given the rest."""
