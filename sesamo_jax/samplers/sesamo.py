@@ -7,12 +7,13 @@ from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.completion import complete_flow, is_listed, require_symmetry
 from sesamo_jax.samplers.modulated_flow import build_flow_model
 from sesamo_jax.samplers.sizes import check_base, check_batches
+from sesamo_jax.symmetries import Wells
 
 
 def _complete(config: Config, target: Target) -> Config:
     symmetry = require_symmetry(config, target)
-    learned = LAWS[config.modulation].is_learned
-    return complete_flow(config, target, symmetry, learned)
+    varies = LAWS[config.modulation].varies_weights or isinstance(symmetry, Wells)
+    return complete_flow(config, target, symmetry, varies)
 
 
 def _build(target: Target, config: Config) -> Model:
