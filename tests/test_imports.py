@@ -20,12 +20,13 @@ MAY_IMPORT = {
     "parallel": set(),
     "numerics": {"core"},
     "geometry": {"core"},
-    "symmetries": {"core"},
+    "symmetries": {"core", "geometry"},
     "targets": {"core", "geometry", "symmetries"},
     "flows": {"core", "geometry"},
     "modulation": {"core", "geometry", "symmetries"},
     "bases": {"core", "geometry"},
     "estimators": {"core"},
+    "checks": {"core", "flows", "geometry", "symmetries"},
     "objectives": {"bases", "core", "flows", "geometry", "numerics", "parallel"},
     "samplers": {
         *("bases", "core", "flows", "geometry", "modulation", "objectives"),
@@ -36,7 +37,7 @@ MAY_IMPORT = {
         *("samplers", "symmetries"),
     },
     "config": {
-        *("bases", "core", "flows", "geometry", "modulation", "objectives"),
+        *("bases", "checks", "core", "flows", "geometry", "modulation", "objectives"),
         "reference",
         *("samplers", "targets"),
     },
@@ -47,7 +48,7 @@ MAY_IMPORT = {
     },
     "evaluation": {
         *("config", "core", "estimators", "modulation", "parallel", "reference"),
-        *("samplers", "storage"),
+        *("samplers", "storage", "symmetries"),
     },
     "run": {
         *("bases", "config", "core", "estimators", "evaluation", "flows"),
@@ -76,7 +77,7 @@ ONLY_IN = {
     "matplotlib": {"run"},
     "tqdm": {"run"},
     "submitit": {"run"},
-    "scipy": {"estimators", "targets", "run"},
+    "scipy": {"estimators", "symmetries", "targets", "run"},
     "pandas": {"trained"},
 }
 EVERYWHERE = {"jax", "numpy", *sys.stdlib_module_names}

@@ -14,7 +14,8 @@ from sesamo_jax.estimators.autocorrelation import gamma_method
 from sesamo_jax.reference import independence_chain
 from sesamo_jax.reference import moves as moves_module
 from sesamo_jax.reference.hmc import run_hmc
-from sesamo_jax.reference.moves import build_moves, nothing, orbit_move, radial_move
+from sesamo_jax.reference.move import nothing
+from sesamo_jax.reference.moves import build_moves, orbit_move, radial_move
 from sesamo_jax.reference.smc import run_smc
 from sesamo_jax.symmetries import U1, Cyclic, sign_flips
 from sesamo_jax.targets import build_target

@@ -161,8 +161,8 @@ class Config:
 
     Attributes:
         method: one of `METHODS`.
-        modulation: `heat_bath`, `exact`, `learned` or `autoregressive`; used by
-            `sesamo`.
+        modulation: `heat_bath`, `exact`, `learned`, `autoregressive` or `cosets`; used
+            by `sesamo`.
         density: accounting of the report, `orbit`, `strict` or `cell`; None takes
             `orbit`, for a continuous group `cell`, which is exact on its slice, and
             `strict` for an autoregressive law. Worldlines have only `augmented`, that

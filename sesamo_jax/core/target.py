@@ -70,7 +70,7 @@ class Derived(NamedTuple):
     function: Callable[[Mapping[str, float]], float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # functions can only be told apart by identity
 class Target:
     """An unnormalised density p(x) = exp(-f(x)) / Z and what is known about it.
 
@@ -80,7 +80,8 @@ class Target:
         name: what reports call it.
         event_shape: shape of one configuration x.
         action: f, maps (*event_shape) to a scalar; jittable and differentiable.
-        symmetry: the group whose orbits stochastic modulation uses, or None.
+        symmetry: the group whose orbits stochastic modulation uses, `symmetries.Wells`
+            where there is no group, or None.
         dtype: floating type of x; float64 needs `jax_enable_x64`.
         prior_variance: variance of the Gaussian base that suits this target.
         observables: functions of one configuration to a scalar or array, by name.

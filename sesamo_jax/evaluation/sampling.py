@@ -11,11 +11,12 @@ import numpy as np
 
 from sesamo_jax.config.complete import complete_model
 from sesamo_jax.config.schema import Config, EvaluationConfig
-from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target
-from sesamo_jax.modulation.discrete.heat_bath import log_shares
+from sesamo_jax.core import Array, Key, Model, Params, Symmetry, Target, as_finite
+from sesamo_jax.modulation.discrete.heat_bath import image_actions, log_shares
 from sesamo_jax.parallel.memory import check_memory
 from sesamo_jax.samplers.weighting import AS_DRAWN, log_q
 from sesamo_jax.storage.data import read_data
+from sesamo_jax.symmetries import Wells
 
 ERROR_SAMPLES = 1000
 
@@ -97,7 +98,7 @@ def build_draw(
             out["leaked"] = model.leaked(samples.y)
         if symmetry is not None and target.listed_sectors:
             out["sectors"] = jax.vmap(symmetry.sector)(x)
-            if exact.sectors is None:
+            if exact.sectors is None and not isinstance(symmetry, Wells):
                 out["heat_bath"] = jax.vmap(partial(_orbit_weights, target, symmetry))(
                     x
                 )
@@ -192,5 +193,4 @@ def _check_integration(error: float, evaluation: EvaluationConfig) -> None:
 def _orbit_weights(target: Target, symmetry: Symmetry, x: Array) -> Array:
     """Return the target's probability of each sector on the orbit of x, (|G|,)."""
     y = symmetry.undo(symmetry.sector(x), x)
-    images = jax.vmap(lambda g: symmetry.act(g, y)[0])(jnp.arange(symmetry.order))
-    return jnp.exp(log_shares(jax.vmap(target.action)(images)))
+    return jnp.exp(log_shares(image_actions(target.action, as_finite(symmetry), y)))

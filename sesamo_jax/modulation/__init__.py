@@ -16,17 +16,20 @@ from sesamo_jax.modulation.discrete.autoregressive import (
     AutoregressiveLaw,
     build_autoregressive,
 )
+from sesamo_jax.modulation.discrete.cosets import CosetLaw, build_cosets
 from sesamo_jax.modulation.discrete.exact import ExactLaw
 from sesamo_jax.modulation.discrete.heat_bath import HeatBathLaw
 from sesamo_jax.modulation.discrete.law import FiniteLaw
 from sesamo_jax.modulation.discrete.learned import LearnedLaw
 from sesamo_jax.modulation.discrete.signs import SignLaw
-from sesamo_jax.symmetries import U1
+from sesamo_jax.modulation.discrete.wells import WellsLaw
+from sesamo_jax.symmetries import U1, Chain, Wells
 
 __all__ = [
     "LAWS",
     "MAX_ENUMERATED_ORDER",
     "AutoregressiveLaw",
+    "CosetLaw",
     "ExactLaw",
     "Law",
     "Modulation",
@@ -35,8 +38,8 @@ __all__ = [
 ]
 
 Law = FiniteLaw | CircleLaw
-# All laws but `autoregressive` list the elements of a finite group; beyond this bound a
-# batch of 1,000 samples would hold more than 65 million numbers.
+# All laws but `autoregressive` and `cosets` list the elements of a finite group; beyond
+# this bound a batch of 1,000 samples would hold more than 65 million numbers.
 MAX_ENUMERATED_ORDER = 2**16
 
 
@@ -46,7 +49,9 @@ class Modulation(NamedTuple):
     Attributes:
         finite: `(target, group)` to the law over a finite group.
         circle: `(target, group)` to the law over the angles of U(1).
-        is_learned: whether it has parameters, which training has to reach.
+        varies_weights: whether the weight of x = T_u y depends on u, because the law
+            has parameters or knows only a part of the orbit, so that training has to
+            follow the draw of u and not y alone.
         is_listed: whether it lists all elements of a finite group.
         takes_orbit: whether it takes the action of a whole orbit per sample.
         is_invariant: whether it is right for an action that the group leaves as it is,
@@ -55,10 +60,16 @@ class Modulation(NamedTuple):
 
     finite: Callable[[Target, FiniteSymmetry], FiniteLaw]
     circle: Callable[[Target, U1], CircleLaw]
-    is_learned: bool = False
+    varies_weights: bool = False
     is_listed: bool = True
     takes_orbit: bool = False
     is_invariant: bool = False
+
+
+def _heat_bath(target: Target, group: FiniteSymmetry) -> FiniteLaw:
+    if isinstance(group, Wells):
+        return WellsLaw(group, target.action)
+    return HeatBathLaw(group, target.action)
 
 
 def _circle_heat_bath(target: Target, symmetry: U1) -> CircleLaw:
@@ -72,11 +83,7 @@ def _circle_learned(target: Target, symmetry: U1) -> CircleLaw:
 
 # A new law: one file, one row here.
 LAWS: dict[str, Modulation] = {
-    "heat_bath": Modulation(
-        lambda target, group: HeatBathLaw(group, target.action),
-        _circle_heat_bath,
-        takes_orbit=True,
-    ),
+    "heat_bath": Modulation(_heat_bath, _circle_heat_bath, takes_orbit=True),
     "exact": Modulation(
         lambda target, group: ExactLaw(group),
         lambda target, group: CircleExactLaw(group),
@@ -85,10 +92,13 @@ LAWS: dict[str, Modulation] = {
     "learned": Modulation(
         lambda target, group: LearnedLaw(group, target.dtype),
         _circle_learned,
-        is_learned=True,
+        varies_weights=True,
     ),
     "autoregressive": Modulation(
-        build_autoregressive, _circle_learned, is_learned=True, is_listed=False
+        build_autoregressive, _circle_learned, varies_weights=True, is_listed=False
+    ),
+    "cosets": Modulation(
+        build_cosets, _circle_heat_bath, varies_weights=True, is_listed=False
     ),
 }
 
@@ -99,7 +109,8 @@ def build_law(name: str, target: Target) -> Law:
     Raises:
         ValueError: for an unknown law, a target without a symmetry, a group too large
             to enumerate, a continuous one other than U(1), the exact law for a broken
-            symmetry, or the autoregressive one for other groups than sign flips.
+            symmetry, the autoregressive one for other groups than sign flips, or that
+            of cosets for others than chains of subgroups.
     """
     symmetry = target.symmetry
     if name not in LAWS:
@@ -125,9 +136,9 @@ def build_law(name: str, target: Target) -> Law:
     if law.is_listed and symmetry.order > MAX_ENUMERATED_ORDER:
         is_hubbard = isinstance(target.geometry, LocalMoments)
         other = " or method 'worldlines'" if is_hubbard else ""
+        unlisted = "cosets" if isinstance(symmetry, Chain) else "autoregressive"
         raise ValueError(
             f"modulation {name!r} lists all {symmetry.order} group elements, and at "
-            f"most {MAX_ENUMERATED_ORDER} can be: use modulation 'autoregressive'"
-            f"{other}"
+            f"most {MAX_ENUMERATED_ORDER} can be: use modulation {unlisted!r}{other}"
         )
     return law.finite(target, as_finite(symmetry))

@@ -12,7 +12,7 @@ import numpy as np
 
 from sesamo_jax.core import Array, Key, Target
 from sesamo_jax.parallel.memory import check_memory
-from sesamo_jax.reference.moves import Observe, nothing
+from sesamo_jax.reference.move import Observe, nothing
 from sesamo_jax.reference.settings import HMCConfig
 from sesamo_jax.reference.trajectory import build_trajectory, warm_up_shares
 

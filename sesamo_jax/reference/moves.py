@@ -4,7 +4,7 @@ Along the orbit of a symmetry: given x, an element u is drawn from p(u | x),
 proportional to exp(-f(T_u x)), and x goes to T_u x. That is a Gibbs update, the heat
 bath of modulation without a flow: it is never rejected, and it joins modes that
 trajectories never connect, whether the symmetry is exact or broken. All T_u are
-isometries.
+isometries. Wells that no symmetry connects have a move of their own, see `law_moves`.
 
 Large products of groups move factor after factor, since the conditional of one factor
 is a Gibbs update too: the sum of their orders in evaluations of f, not the product. On
@@ -19,7 +19,7 @@ which the world lines of moments change and exchange.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import log, prod
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -31,30 +31,14 @@ from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, build_law
 from sesamo_jax.modulation.circle.law import CircleHeatBathLaw
 from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
 from sesamo_jax.modulation.discrete.heat_bath import image_actions, log_shares
-from sesamo_jax.symmetries import U1, Product
+from sesamo_jax.reference.law_moves import along_chain, between_wells
+from sesamo_jax.reference.move import Action, Move, Observe, accept
+from sesamo_jax.symmetries import U1, Chain, Product, Wells
 
-Action = Callable[[Array], Array]
-Observe = Callable[[Array], Any]
 OnCircle = CircleHeatBathLaw | VonMisesLaw
 MOST_JOINT = 16  # elements of a product that is drawn from at once
 MOST_FLIPS = 64  # of signs at single times, in one move
 SMALLEST_RADIAL, LARGEST_RADIAL = 1e-3, 1.0  # standard deviations of gamma
-
-
-class Move(NamedTuple):
-    """A move of one configuration.
-
-    Attributes:
-        name: what reports call it.
-        step: `(key, x, action, observe) -> (x, rate, observed)`, with the probability
-            of acceptance, and the observables there: where the orbit is listed their
-            mean over it with p(u | x), of less variance than their value at one x.
-        calls: evaluations of the action that it takes.
-    """
-
-    name: str
-    step: Callable[[Key, Array, Action, Observe], tuple[Array, Array, Any]]
-    calls: int
 
 
 def build_moves(target: Target, modulation: bool | None) -> tuple[Move, ...]:
@@ -95,6 +79,10 @@ def orbit_move(target: Target) -> Move:
         )
     if symmetry.order is None:
         return _on_circle(target)
+    if isinstance(symmetry, Wells):
+        return between_wells(symmetry)
+    if isinstance(symmetry, Chain) and symmetry.order > MAX_ENUMERATED_ORDER:
+        return along_chain(symmetry)
     parts = symmetry.parts if isinstance(symmetry, Product) else ()
     largest = max((part.order for part in parts), default=symmetry.order)
     if largest > MAX_ENUMERATED_ORDER:
@@ -106,11 +94,6 @@ def orbit_move(target: Target) -> Move:
     if parts and symmetry.order > MOST_JOINT:
         return _by_parts(parts)
     return _listed(as_finite(symmetry))
-
-
-def nothing(x: Array) -> dict[str, Array]:
-    """Observe nothing."""
-    return {}
 
 
 def _listed(symmetry: FiniteSymmetry) -> Move:
@@ -188,7 +171,7 @@ def _on_circle(target: Target) -> Move:
         there = symmetry.act(proposed, y)[0]
         log_ratio = action(x) - action(there)
         log_ratio += apply(angle, y, method="log_prob") - log_p
-        x, rate = _accept(accept_key, x, there, log_ratio)
+        x, rate = accept(accept_key, x, there, log_ratio)
         return x, rate, observe(x)
 
     # The law once to draw and twice for its density, and the action at both ends.
@@ -213,7 +196,7 @@ def radial_move(target: Target) -> Move:
         gamma = width * jax.random.normal(normal_key, (), x.dtype)
         there = jnp.exp(gamma) * x
         log_ratio = action(x) - action(there) + gamma * size
-        x, rate = _accept(accept_key, x, there, log_ratio)
+        x, rate = accept(accept_key, x, there, log_ratio)
         return x, rate, observe(x)
 
     return Move("radial", step, 2)
@@ -257,13 +240,3 @@ def flip_move(target: Target, moments: LocalMoments) -> Move:
         return x, jnp.mean(shares), observe(x)
 
     return Move("flips", step, taken + 1)
-
-
-def _accept(key: Key, x: Array, there: Array, log_ratio: Array) -> tuple[Array, Array]:
-    """Return where a proposal leads, and the probability that it is accepted.
-
-    One whose ratio is no number is refused.
-    """
-    rate = jnp.exp(jnp.minimum(jnp.nan_to_num(log_ratio, nan=-jnp.inf), 0.0))
-    accepted = jax.random.uniform(key, (), x.dtype) < rate
-    return jnp.where(accepted, there, x), rate

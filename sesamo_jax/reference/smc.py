@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key, Target
-from sesamo_jax.reference.moves import Move, build_moves, nothing
+from sesamo_jax.reference.move import Move, nothing
+from sesamo_jax.reference.moves import build_moves
 from sesamo_jax.reference.settings import SMCConfig
 from sesamo_jax.reference.whitening import Whitening, whitening
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key, Target
-from sesamo_jax.reference.moves import Move, Observe, build_moves, nothing
+from sesamo_jax.reference.move import Move, Observe, nothing
+from sesamo_jax.reference.moves import build_moves
 from sesamo_jax.reference.settings import HMCConfig
 from sesamo_jax.reference.whitening import Whitening, whitening
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from sesamo_jax.core import Model, Target, as_finite
 from sesamo_jax.core.method import Config, Method
-from sesamo_jax.modulation import ExactLaw
+from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, ExactLaw
 from sesamo_jax.objectives import OBJECTIVES
-from sesamo_jax.samplers.completion import complete_flow, require_symmetry
+from sesamo_jax.samplers.completion import complete_flow, is_listed, require_symmetry
 from sesamo_jax.samplers.modulated_flow import build_flow_model
 from sesamo_jax.samplers.sizes import check_base, check_batches
+from sesamo_jax.symmetries import Wells
 
 
 def _complete(config: Config, target: Target) -> Config:
@@ -18,6 +19,16 @@ def _complete(config: Config, target: Target) -> Config:
         raise ValueError(
             f"{target.name!r} has a continuous symmetry, and method 'canonicalization' "
             "is defined for finite groups: use 'sesamo'"
+        )
+    if isinstance(symmetry, Wells):
+        raise ValueError(
+            f"{target.name!r} has wells that are no images of each other, and method "
+            "'canonicalization' needs the cell of a group: use 'sesamo'"
+        )
+    if not is_listed(symmetry):
+        raise ValueError(
+            f"{target.name!r} has a group of {symmetry.order} elements, and method "
+            f"'canonicalization' lists at most {MAX_ENUMERATED_ORDER}: use 'sesamo'"
         )
     objective = OBJECTIVES.get(training.objective or "")
     if objective is not None and objective.is_on_data:

@@ -11,7 +11,9 @@ from sesamo_jax.samplers.symmetry_checks import (
     check_continuous,
     check_slice,
     check_unlisted,
+    check_wells,
 )
+from sesamo_jax.symmetries import Wells
 
 
 def require_symmetry(config: Config, target: Target) -> Symmetry:
@@ -38,7 +40,7 @@ def complete_flow(
     config: Config,
     target: Target,
     symmetry: Symmetry | None = None,
-    learned: bool = False,
+    varies: bool = False,
     path_gradient: bool = True,
 ) -> Config:
     """Fill what depends on the target, and check densities and objectives.
@@ -47,7 +49,7 @@ def complete_flow(
         config: of fields in their range.
         target: what to sample.
         symmetry: by which the flow is modulated; None of a flow alone.
-        learned: whether its law has parameters.
+        varies: whether weights depend on the element that is drawn.
         path_gradient: whether the path gradient has no bias, for what the method is.
 
     Raises:
@@ -56,9 +58,10 @@ def complete_flow(
     training = config.training
     continuous = symmetry is not None and symmetry.order is None
     listed = is_listed(symmetry)
+    wells = isinstance(symmetry, Wells)
     if training.objective is None:
-        unbiased = "rao_blackwell" if listed else "reinforce"
-        name = unbiased if learned else "reverse_kl"
+        unbiased = "rao_blackwell" if listed and not wells else "reinforce"
+        name = unbiased if varies else "reverse_kl"
         training = replace(training, objective=name)
     name = str(training.objective)
     objective = OBJECTIVES[name]
@@ -71,14 +74,17 @@ def complete_flow(
         )
     if training.density is None:
         # The likelihood is that of x itself, and a mix has to be of one density.
-        exact = objective.is_on_data and not continuous
+        exact = wells or (objective.is_on_data and not continuous)
         training = replace(training, density="orbit" if exact else "cell")
     if continuous:
         check_continuous(config, target)
-    if learned and not objective.trains_law:
+    if wells:
+        check_wells(config, training, target)
+    if varies and not objective.trains_law:
         raise ValueError(
-            f"objective {name!r} gives a learned modulation no gradient (App. J): "
-            "use 'rao_blackwell', 'self_reparam' or 'reinforce'"
+            f"objective {name!r} gives a learned modulation no gradient (App. J), nor "
+            "another whose weights depend on u: use 'rao_blackwell', 'self_reparam' or "
+            "'reinforce'"
         )
     if objective.sums_over_images and training.density == "orbit":
         raise ValueError(
@@ -97,10 +103,13 @@ def complete_flow(
     check_slice(config, target, continuous)
     if symmetry is not None and not continuous and not listed:
         check_unlisted(config, target)
+    base = config.base
+    if wells and base.variance is None:
+        base = replace(base, variance=1.0)  # the maps have the scale
     default = "strict" if symmetry is not None and not listed else "orbit"
     return replace(
         config,
         training=training,
-        base=complete_base(config.base, target),
+        base=complete_base(base, target),
         density=config.density or ("cell" if continuous else default),
     )

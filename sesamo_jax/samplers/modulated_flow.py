@@ -35,7 +35,7 @@ from sesamo_jax.parallel.memory import check_parameters
 from sesamo_jax.samplers.events import sample_and_images
 from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.samplers.weighting import leaked, orbit, sum_over_ways
-from sesamo_jax.symmetries import U1, Trivial
+from sesamo_jax.symmetries import U1, Trivial, Wells
 
 
 def build_flow_model(
@@ -124,6 +124,7 @@ def _assemble(
     order = symmetry.order
     listed = order is not None and order <= MAX_ENUMERATED_ORDER
     elements = jnp.arange(order if listed else 0, dtype=jnp.int32)
+    has_cell = order != 1 and not isinstance(symmetry, Wells)
     moving = isinstance(flow.bijection, IntegratedFlow)
 
     # Linen types what `apply` returns as if it always held variables too.
@@ -218,6 +219,6 @@ def _assemble(
         flow_log_prob=flow_log_prob,
         log_prob=log_prob,
         margins=over_batch(symmetry.margins),
-        leaked=None if order == 1 else over_batch(partial(leaked, symmetry)),
+        leaked=over_batch(partial(leaked, symmetry)) if has_cell else None,
         transport=Transport(prior, velocity) if moving else None,
     )

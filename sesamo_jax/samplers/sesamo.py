@@ -8,13 +8,14 @@ from sesamo_jax.samplers.completion import complete_flow, is_listed, require_sym
 from sesamo_jax.samplers.conditionals.sites import build_on_sites, complete_sites
 from sesamo_jax.samplers.modulated_flow import build_flow_model
 from sesamo_jax.samplers.sizes import check_base, check_batches
+from sesamo_jax.symmetries import Wells
 
 
 def _complete(config: Config, target: Target) -> Config:
     symmetry = require_symmetry(config, target)
-    learned = LAWS[config.modulation].is_learned
+    varies = LAWS[config.modulation].varies_weights or isinstance(symmetry, Wells)
     config = complete_sites(config, target)
-    return complete_flow(config, target, symmetry, learned)
+    return complete_flow(config, target, symmetry, varies)
 
 
 def _build(target: Target, config: Config) -> Model:

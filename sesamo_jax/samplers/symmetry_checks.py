@@ -2,7 +2,7 @@
 
 from sesamo_jax.bases import BASES
 from sesamo_jax.core import Target
-from sesamo_jax.core.method import Config
+from sesamo_jax.core.method import Config, TrainingConfig
 from sesamo_jax.flows import SliceConfig
 from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER
@@ -44,6 +44,24 @@ def check_unlisted(config: Config, target: Target) -> None:
                 f"most {MAX_ENUMERATED_ORDER} can be summed over in {name} "
                 f"{remedies[name]}"
             )
+
+
+def check_wells(config: Config, training: TrainingConfig, target: Target) -> None:
+    """Raise ValueError for what needs cells, which wells have not."""
+    for name, density in (
+        ("density", config.density or "orbit"),
+        ("training.density", training.density),
+    ):
+        if density != "orbit":
+            raise ValueError(
+                f"{target.name!r} has wells that are no images of each other, and no "
+                f"cells for {name}={density!r}: use 'orbit'"
+            )
+    if sums_over_images(config):
+        raise ValueError(
+            f"objective {config.training.objective!r} sums over images of one cell, "
+            f"and the wells of {target.name!r} have none: use 'reinforce'"
+        )
 
 
 def check_slice(config: Config, target: Target, continuous: bool) -> None:

@@ -7,8 +7,9 @@ A flow density q~(y) on all of space and a law p_S(u | y) give x = T_u y.
     times and log Z comes out too large.
 `strict`: the same inside Omega, and weight 0 (log q = +inf) outside. Unbiased, but
     the leaked share of the samples is lost.
-`orbit`: log sum_u q~(T_u^-1 x) p_S(u | T_u^-1 x), the density of x itself, whatever y
-    does. |G| inverse passes of the flow.
+`orbit`: log sum_u q~(T_u^-1 x) p_S(u | T_u^-1 x) / |det T_u|, the density of x itself,
+    whatever y does. |G| inverse passes of the flow. The only one of wells, which have
+    no cell.
 `marginal`: of a mixture of flows, log sum_c q(x, c), the density of x itself.
 `augmented`: of x together with what it came from: of worldlines, where no density of x
     alone is known (see `worldlines`), or of a mixture's component (see `mixture`).
@@ -39,24 +40,25 @@ def orbit(
 
     Args:
         x: one configuration.
-        symmetry: a finite group of isometries.
+        symmetry: a finite group, or wells.
         flow_log_prob: log q~ at y, and whether y is known as drawn.
         log_probs_into: x -> log p_S(u | T_u^-1 x) for all u, (|G|,).
         drawn: the sample that x is of, if it is one.
 
     Returns:
-        log q~(T_u^-1 x) + log p_S(u | T_u^-1 x) for all u, and whether u is that of
-        the sample, both (|G|,).
+        log q~(T_u^-1 x) + log p_S(u | T_u^-1 x) - log |det T_u| for all u, and whether
+        u is that of the sample, both (|G|,).
     """
     elements = jnp.arange(symmetry.order)
     preimages = jax.vmap(lambda u: symmetry.undo(u, x))(elements)
+    log_vol = jax.vmap(symmetry.act)(elements, preimages)[1]
     taken = jnp.zeros(elements.shape, bool)
     if drawn is not None:
         taken = elements == drawn.u
         own = taken.reshape(-1, *(1,) * x.ndim)
         preimages = jnp.where(own, drawn.y, preimages)
     log_p = overflow_to_zero(x, log_probs_into(x))
-    return jax.vmap(flow_log_prob)(preimages, taken) + log_p, taken
+    return jax.vmap(flow_log_prob)(preimages, taken) + log_p - log_vol, taken
 
 
 def sum_over_ways(

@@ -18,7 +18,8 @@ class Product:
 
     An element's index counts in mixed radix, the first (outermost) part slowest. The
     cell is the intersection of the parts' cells; for `sector` to find it, no part may
-    change the cell condition of a part listed before it.
+    change the cell condition of a part listed before it. Of finite groups that do,
+    `joined` makes one.
 
     Attributes:
         parts: the symmetries, outermost first.

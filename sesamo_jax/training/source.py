@@ -19,7 +19,7 @@ from sesamo_jax.geometry.particles import Particles, random_motion
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.parallel.devices import over_batch
 from sesamo_jax.reference.hmc import require_movement
-from sesamo_jax.reference.moves import nothing
+from sesamo_jax.reference.move import nothing
 from sesamo_jax.reference.trajectory import (
     Trajectory,
     build_trajectory,

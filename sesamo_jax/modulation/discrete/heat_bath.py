@@ -13,9 +13,13 @@ Action = Callable[[Array], Array]
 
 
 def image_actions(action: Action, symmetry: FiniteSymmetry, y: Array) -> Array:
-    """Return f(T_u y) of one event for every u, (|G|,)."""
-    elements = jnp.arange(symmetry.order)
-    return jax.vmap(lambda u: action(symmetry.act(u, y)[0]))(elements)
+    """Return f(T_u y) - log |det T_u| of one event for every u, (|G|,)."""
+
+    def image_action(u: Array) -> Array:
+        x, log_vol = symmetry.act(u, y)
+        return action(x) - log_vol
+
+    return jax.vmap(image_action)(jnp.arange(symmetry.order))
 
 
 def log_shares(actions: Array) -> Array:

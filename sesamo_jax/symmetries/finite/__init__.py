@@ -1,0 +1,1 @@
+"""Finite groups of orthogonal maps: elements from generators, cells, chains."""

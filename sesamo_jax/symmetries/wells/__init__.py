@@ -1,0 +1,1 @@
+"""Wells of an action that no symmetry connects: minima, and maps onto them."""
