@@ -9,6 +9,7 @@ from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Model, Target
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.samplers.events import with_checks
+from sesamo_jax.targets.imported import is_import_path
 
 
 def build_model(target: Target, config: Config) -> Model:
@@ -24,10 +25,16 @@ def build_model(target: Target, config: Config) -> Model:
             flow of one's own to be none.
     """
     config = complete_model(config, target)
-    _check_once(target)
+    if not _of_the_package(target):
+        _check_once(target)
     if type(config.flow) not in map(type, FLOWS.values()):  # those have been tested
         check_flow(config.flow, target)
     return with_checks(METHODS[config.method].build(target, config), target)
+
+
+def _of_the_package(target: Target) -> bool:
+    """Return whether a target is one that the package's own tests have tried."""
+    return target.origin is not None and not is_import_path(target.origin.name)
 
 
 @lru_cache(maxsize=32)
