@@ -55,7 +55,7 @@ def scan_table() -> str:
 def cluster_table() -> str:
     """Return log Z and observables of small clusters beside the exact trace."""
     systems = [*(f"pair_{slices}" for slices in SLICES), *CLUSTERS]
-    kinds = "", "_flow", "_hmc", "_hmc_one", "_modulated"
+    kinds = "", "_flow", "_chains", "_hmc", "_hmc_one", "_modulated"
     names = [f"{system}{kind}" for system in systems for kind in kinds]
     rows = []
     for name, run in known("hubbard", names):

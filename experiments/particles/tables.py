@@ -32,6 +32,7 @@ MATCHING = {
     "dw4_likelihood": "kernel, likelihood",
     "dw4_matching_kernel": "kernel, flow matching",
     "dw4_matching": "graph network, flow matching",
+    "dw4_chains": "the same on chains, by the energy alone",
 }
 WEIGHTS = {
     "exact": "exact",
@@ -173,8 +174,15 @@ def matching_table() -> str:
         "parameters": lambda _, run: f"{run['seeds'][0]['parameters']:,}",
         "mean energy": total("energy"),
         "integration error": integration_error,
+        "evaluations of the energy": energy_calls,
     }
     return table(columns, known("particles", MATCHING))
+
+
+def energy_calls(name: str, run: Run) -> str:
+    """Return how often chains have evaluated the energy, of one seed."""
+    calls = run["seeds"][0].get("energy_calls")
+    return "-" if calls is None else f"{calls:.1e}"
 
 
 def state_table() -> str:
