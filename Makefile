@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-all test-oldest test-newest docs lint format clean
+.PHONY: demo test test-slow test-all test-oldest test-newest release-check docs lint \
+	format clean
 
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
@@ -47,6 +48,9 @@ test-newest:  ## with the newest versions there are
 		--editable '.[dev]'
 	.venv-newest/bin/pytest $(BOUNDS)
 
+release-check: $(BIN)/.installed  ## build, install elsewhere by PYTHON, quick start
+	$(BIN)/python experiments/release_check.py $(PYTHON)
+
 docs: $(BIN)/.installed  ## the documentation, into site/
 	$(BIN)/mkdocs build --quiet
 
@@ -55,4 +59,4 @@ format: $(BIN)/.installed  ## put the code in order
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest build site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-oldest .venv-newest build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -254,7 +254,7 @@ def test_a_folder_of_other_files_is_refused(main, tmp_path):
 
 
 def test_a_full_disk_ends_the_run_with_the_way_to_go_on(main, monkeypatch):
-    def execute(run, output, resume, devices):
+    def execute(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(command, "execute", execute)
@@ -268,8 +268,8 @@ def test_a_full_disk_ends_the_run_with_the_way_to_go_on(main, monkeypatch):
 def test_flags_and_settings_reach_the_run(main, monkeypatch):
     seen = []
 
-    def execute(run, output, resume, devices):
-        seen.append((run, output, resume, devices))
+    def execute(*arguments):
+        seen.append(arguments)
         raise OSError("enough")
 
     monkeypatch.setattr(command, "execute", execute)
@@ -279,9 +279,9 @@ def test_flags_and_settings_reach_the_run(main, monkeypatch):
         *("--objective", "reinforce", "--steps", "7", "--batch-size", "8"),
         *("--lr", "0.5", "--seeds", "3", "--seed", "4", "--output", "runs/h"),
         *("--resume", "--set", "target.beta=2.0", "--set", "flow.width=9"),
-        *("--devices", "2"),
+        *("--devices", "2", "--tensorboard"),
     )
-    ((run, output, resume, devices),) = seen
+    ((run, output, resume, devices, tensorboard),) = seen
     config, training = run.config, run.config.training
     assert (run.target_name, run.preset, run.seed, run.seeds) == (
         "hubbard",
@@ -299,12 +299,13 @@ def test_flags_and_settings_reach_the_run(main, monkeypatch):
     assert training.learning_rate == 0.5
     assert (run.target.beta, config.flow.width) == (2.0, 9)
     assert (str(output), resume, devices) == ("runs/h", True, 2)
+    assert tensorboard
 
 
 def test_without_an_output_the_folder_is_dated_and_new(main, monkeypatch):
     seen = []
 
-    def execute(run, output, resume, devices):
+    def execute(run, output, *arguments):
         seen.append(output)
         raise OSError("enough")
 

@@ -186,7 +186,7 @@ def test_commands_of_the_documents_are_understood(monkeypatch):
             assert resolve(options.target, options.preset, settings(options)), page
         if name == "study" and options.name != "NAME":
             assert load(options.name).choose(options.only), page
-    assert seen == {"run", "compare", "study", "sweep", "data"}
+    assert seen == {"run", "compare", "study", "sweep", "data", "selftest"}
 
 
 def _anchor(heading: str) -> str:

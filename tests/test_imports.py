@@ -77,6 +77,7 @@ ONLY_IN = {
     "matplotlib": {"run"},
     "tqdm": {"run"},
     "submitit": {"run"},
+    "tensorboardX": {"run"},
     "scipy": {"estimators", "symmetries", "targets", "run"},
     "pandas": {"trained"},
 }

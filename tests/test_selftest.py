@@ -1,5 +1,7 @@
 """The self-test: what it takes as exact, and that it notices errors too small."""
 
+import csv
+
 import jax
 import numpy as np
 import pytest
@@ -76,12 +78,16 @@ def test_marked_estimates_are_counted_and_not_judged(rng):
 
 
 def test_the_command_prints_writes_and_fails(rng, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(selftest, "measure", lambda *arguments: pulls(rng, 1.0))
+    drawn = [*pulls(rng, 1.0), Pull("log Z, both", None)]
+    monkeypatch.setattr(selftest, "measure", lambda *arguments: drawn)
     main(["selftest", "--cases", "1", "--output", str(tmp_path / "out")])
     assert "nominal" in capsys.readouterr().out
     assert (tmp_path / "out" / "coverage.png").stat().st_size > 0
-    lines = (tmp_path / "out" / "pulls.csv").read_text().splitlines()
-    assert len(lines) == 401
+    with (tmp_path / "out" / "pulls.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    read = [Pull(row["quantity"], float(row["pull"] or "nan")) for row in rows]
+    assert read[:-1] == drawn[:-1]
+    assert rows[-1] == {"quantity": "log Z, both", "pull": ""}
     monkeypatch.setattr(selftest, "measure", lambda *arguments: pulls(rng, 2.0))
     with pytest.raises(SystemExit) as left:
         main(["selftest", "--cases", "1"])

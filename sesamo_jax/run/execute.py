@@ -24,6 +24,7 @@ from sesamo_jax.run.metrics import judge, metrics, sample_reference
 from sesamo_jax.run.opening import open_folder
 from sesamo_jax.run.report.page import write_report
 from sesamo_jax.run.seal import stored_generator
+from sesamo_jax.run.tensorboard import TensorBoardFolder
 from sesamo_jax.run.warm_start import warm_start
 from sesamo_jax.storage.data import read_data
 from sesamo_jax.training.fit import FitResult, fit
@@ -37,7 +38,11 @@ class Stopped(RuntimeError):
 
 
 def execute(
-    run: Run, path: str | Path, resume: bool = False, devices: int | None = None
+    run: Run,
+    path: str | Path,
+    resume: bool = False,
+    devices: int | None = None,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Carry out a run in a folder and return the content of its `metrics.json`.
 
@@ -51,15 +56,17 @@ def execute(
         resume: continue from the folder's last checkpoint. A finished run is only read.
         devices: of each process over which training is spread, see `devices.place`. A
             run may be resumed on another number of them.
+        tensorboard: write the history as TensorBoard's events, too.
 
     Raises:
         UsageError: if the folder is in use, not writable or of another configuration.
         ValueError: if the configuration is wrong, or does not suit the devices, or a
-            file of the folder is damaged; one sentence.
+            file of the folder is damaged, or there is nothing to write as events, or no
+            tensorboardX; one sentence.
         Stopped: after SIGINT or SIGTERM.
     """
     enable_precision(run.target.dtype)
-    folder = RunFolder(Path(path))
+    folder = _folder(run, Path(path), tensorboard)
     # A resumed run goes on with the random numbers that it was begun with.
     generator = from_first(lambda: stored_generator(folder.checkpoints))
     with jax.default_prng_impl(generator):
@@ -128,6 +135,19 @@ def _check_same(run: Run) -> None:
                 f"process {process} was given another run ({changed}): start all with "
                 "the same settings, or, for runs of their own, with processes=1"
             )
+
+
+def _folder(run: Run, path: Path, tensorboard: bool) -> RunFolder:
+    """Return the folder of a run."""
+    if not tensorboard:
+        return RunFolder(path)
+    method = run.config.method
+    if not METHODS[method].is_trained:
+        raise ValueError(
+            f"method {method!r} trains nothing: tensorboard=True has no history to "
+            "write, leave it out"
+        )
+    return TensorBoardFolder(path)
 
 
 def _place(run: Run, devices: int | None) -> Placement:

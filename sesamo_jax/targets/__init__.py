@@ -66,6 +66,13 @@ def build_target(name: str, **fields: Any) -> Target:
 
     Raises:
         ValueError: for an unknown name or field, or parameters out of their range.
+
+    Examples:
+        >>> target = build_target("gmm_broken", breaking=0.0, modes=3)
+        >>> target.event_shape
+        (2,)
+        >>> [round(float(share), 3) for share in target.exact.sectors]
+        [0.333, 0.333, 0.333]
     """
     name = absolute(name)
     config = find_target(name)

@@ -90,6 +90,12 @@ class Sampler:
 
         Raises:
             ValueError: if n is no positive integer.
+
+        Examples:
+            >>> from sesamo_jax import load_pretrained
+            >>> sampler = load_pretrained("gmm_broken")
+            >>> sampler.sample(jax.random.key(0), 1000).shape
+            (1000, 2)
         """
         check_count("sample", n)
         return self._programs.sample(self.params, key, n)

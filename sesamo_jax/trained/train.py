@@ -69,6 +69,14 @@ def train(
     Raises:
         ValueError: for unknown names, values out of their range, what does not fit
             together, and more memory than there is; one sentence.
+
+    Examples:
+        >>> little = {"flow.couplings": 2, "training.steps": 20}
+        >>> result = train("gmm", little, seeds=2, progress=False)
+        >>> result.samplers[1]
+        Sampler(target='gmm', method='sesamo')
+        >>> result.history["step"][-1].tolist()
+        [20, 20]
     """
     target, config = _resolved(target, config, preset)
     seeds = tuple(check_seeds(seeds))

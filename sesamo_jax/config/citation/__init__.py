@@ -61,6 +61,12 @@ def citation(config: Config, target: Target) -> str:
 
     Raises:
         ValueError: as `build_model`, where they do not fit together.
+
+    Examples:
+        >>> from sesamo_jax import build_target
+        >>> text = citation(Config(), build_target("gmm"))
+        >>> [line.strip("{,") for line in text.splitlines() if line.startswith("@")][:2]
+        ['@software{sesamo_jax', '@inproceedings{kreit2026sesamo']
     """
     library = entries()
     keys = dict.fromkeys(_keys(complete(config, target)))

@@ -79,6 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait", type=int, default=Group().wait, help="seconds for other processes"
     )
     parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write the history of training as TensorBoard's events, too",
+    )
+    parser.add_argument(
         "--list", action="store_true", help="show targets, presets and fields, and exit"
     )
 
@@ -98,7 +103,9 @@ def carry_out(options: argparse.Namespace) -> None:
     join(Group(options.coordinator, options.processes, options.process, options.wait))
     try:
         with heard():
-            metrics = execute(run, output, options.resume, options.devices)
+            metrics = execute(
+                run, output, options.resume, options.devices, options.tensorboard
+            )
     except OSError as error:
         raise Failed(
             f"{error}; what was saved is in {output}, --resume continues it"

@@ -1,6 +1,7 @@
 """`sesamo-jax selftest`: whether error bars mean what they say, on this machine."""
 
 import argparse
+import csv
 from pathlib import Path
 
 import jax
@@ -57,13 +58,9 @@ def carry_out(options: argparse.Namespace) -> None:
     print(table(found))
     if options.output is not None:
         coverage_figure(pulls).savefig(options.output / "coverage.png", dpi=150)
-        lines = [
-            f"{pull.quantity!r},{'' if pull.value is None else pull.value}"
-            for pull in pulls
-        ]
-        (options.output / "pulls.csv").write_text(
-            "\n".join(["quantity,pull", *lines, ""])
-        )
+        with (options.output / "pulls.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([("quantity", "pull"), *pulls])  # None is left empty
         print(f"\nfiles: {options.output}")
     if not all(row.holds for row in found):
         raise Failed("some errors are too small, see above")

@@ -164,6 +164,15 @@ def finite_group(
     Raises:
         ValueError: for what is no orthogonal map, more than `MOST_ELEMENTS` elements,
             a shape that does not fit, or a reference on a mirror.
+
+    Examples:
+        The square: a quarter turn, and a mirror.
+
+        >>> square = finite_group([[[0, -1], [1, 0]], [[1, 0], [0, -1]]])
+        >>> square.order
+        8
+        >>> finite_group([[1, 2, 0]]).order  # three coordinates, moved on by one
+        3
     """
     start = read_generators(generators)
     n = start.matrices().shape[-1]
