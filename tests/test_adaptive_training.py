@@ -18,6 +18,7 @@ SMALL = KernelConfig(kernels=7, time_kernels=3, reach=8.0, width=2.0)
 FORWARD = "forward_and_log_det"
 
 
+@pytest.mark.slow  # compiles much
 def test_a_tolerance_takes_the_adaptive_integrator(rng):
     adaptive = replace(SMALL, tolerance=1e-7)
     y = rng.normal(size=(2, 2))
@@ -62,6 +63,7 @@ def test_both_integrators_train_alike(tmp_path, rng):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
+@pytest.mark.slow  # compiles much
 def test_a_tolerance_that_cannot_be_met_is_one_sentence(key):
     target = build_target("dw2")
     evaluation = EvaluationConfig(samples=4, batch_size=4, tolerance=1e-12)

@@ -214,6 +214,7 @@ def test_growth_is_a_power_of_the_size(experiment):
     assert "| `phi4_real`, volume | V = 64 | 64 | 1.0 | 1.00 |" in text
 
 
+@pytest.mark.slow  # compiles much
 def test_all_settings_are_known_and_give_the_named_sizes(experiment):
     series = experiment("benchmarks.growth").SERIES
     for name, (target, _, settings) in series.items():

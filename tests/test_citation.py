@@ -68,7 +68,7 @@ def test_a_configuration_is_cited_for_what_it_uses():
     assert cited("phi4_real", method="hmc") == [
         *always, "duane1987hybrid", "wolff2004monte"
     ]  # fmt: skip
-    assert "koehler2020equivariant" in cited("dw4")
+    assert "koehler2020equivariant" in cited("dw2")
     worldlines = cited("hubbard", **{"target.time_slices": "4"})
     assert "dinh2017density" not in worldlines
 

@@ -280,6 +280,7 @@ def log_weights(model, target, params, samples):
     return np.asarray(weigh(params, samples))
 
 
+@pytest.mark.slow  # compiles much
 def test_odd_sites_add_no_variance_to_the_weights(model_of):
     _, target, config, model, params, samples = model_of
     assert config.sites == "even"
@@ -294,6 +295,7 @@ def test_odd_sites_add_no_variance_to_the_weights(model_of):
     assert abs(np.mean(whole - log_w)) < 1e-4
 
 
+@pytest.mark.slow  # compiles much
 def test_the_density_of_samples_is_that_at_their_x(model_of):
     name, _, config, model, params, samples = model_of
     few = jax.tree.map(lambda leaf: leaf[:50], samples)
@@ -319,6 +321,7 @@ def test_observables_are_those_of_the_whole_field(model_of):
     assert_mean(w / w.mean() * apart, 0.0)
 
 
+@pytest.mark.slow  # compiles much
 def test_log_z_of_four_by_four_is_that_of_the_transfer_matrix(model_of):
     name, target, _, model, params, samples = model_of
     if name != "real":
@@ -330,6 +333,7 @@ def test_log_z_of_four_by_four_is_that_of_the_transfer_matrix(model_of):
     assert_mean(weights, 1.0)
 
 
+@pytest.mark.slow  # compiles much
 def test_training_and_report_are_of_the_same_weights(model_of):
     name, target, config, model, params, _ = model_of
     if name != "real":
@@ -343,6 +347,7 @@ def test_training_and_report_are_of_the_same_weights(model_of):
     assert abs(batch - report["log_z"]) < 1.0
 
 
+@pytest.mark.slow  # compiles much
 def test_a_free_field_has_constant_weights(key):
     """The nearest Gaussian on even sites is then the theory: log Z is exact."""
     settings = SMALL | {"target.shape": (4, 6), "target.lam": 0.0, "target.kappa": 0.2}
@@ -367,6 +372,7 @@ def sine_gordon():
     return Target("sine_gordon", (4, 4), lattice.action, flip, geometry=lattice)
 
 
+@pytest.mark.slow  # compiles much
 def test_an_action_of_ones_own_gets_it_from_its_potential_and_coupling(key):
     target = sine_gordon()
     run = resolve("gmm", settings={"base.kind": "spectral"})

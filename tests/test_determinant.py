@@ -64,6 +64,7 @@ def test_stable_where_the_plain_product_is_not(rng):
     assert not abs(plain - exact) < 1
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("steep", [False, True])
 def test_steep_slices_keep_their_digits(steep, rng):
     """Fields far from all modes, as a flow draws them early in training.
@@ -87,6 +88,7 @@ def test_steep_slices_keep_their_digits(steep, rng):
     np.testing.assert_allclose(gradients, slopes, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("steep", [False, True])
 def test_hopeless_fields_give_no_nan(steep, rng):
     hop, x, _ = case(rng, *SIZES["strong"])

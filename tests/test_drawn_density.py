@@ -177,6 +177,7 @@ def test_a_folded_base_has_no_hole_at_its_borders(symmetry, dtype, rng):
         assert np.all(excess < most + 1e-5)
 
 
+@pytest.mark.slow  # compiles much
 def test_derivatives_are_those_of_the_density_found_anew(rng):
     """By parameters at fixed samples, and by samples: of orbit and of cell."""
     symmetry, config = MODELS["heat_bath"]

@@ -131,7 +131,7 @@ NO_EFFECT = {
         "flows that are integrated",
     ),
     "steps of an adaptive flow": (
-        "dw4",
+        "dw2",
         {"flow.tolerance": 1e-4, "flow.steps": 9},
         "flow.tolerance=0",
     ),

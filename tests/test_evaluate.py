@@ -329,6 +329,7 @@ def test_an_error_of_integration_beyond_the_bound_is_refused(key):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow  # compiles much
 def test_other_flows_have_no_error_of_integration(key):
     flow = CheckerboardConfig(couplings=1, channels=2)
     target, model, params, draw = lattice(flow, largest_error=1e-12)

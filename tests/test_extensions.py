@@ -117,6 +117,7 @@ NEW = {
 }
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("kind", NEW)
 def test_a_row_is_enough_from_the_command_line_to_the_report(kind, monkeypatch, key):
     table, row, settings = NEW[kind]

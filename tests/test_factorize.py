@@ -104,6 +104,7 @@ print(float(value))
 """
 
 
+@pytest.mark.slow  # compiles much
 def test_independent_factorisations_in_one_program_end():
     """Batched LAPACK calls do not, where they outnumber the threads."""
     assert np.isfinite(float(run_program(PROGRAM, timeout=300)))

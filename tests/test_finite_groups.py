@@ -186,6 +186,7 @@ def nodes_of(name):
     return grid(9.0, 180 if n == 2 else 40, n)
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("name", DENSITIES)
 def test_log_prob_of_a_leaking_flow_integrates_to_one(name):
     """In three dimensions the grid is coarse; cell accounting is off by a half."""
@@ -198,6 +199,7 @@ def test_log_prob_of_a_leaking_flow_integrates_to_one(name):
     assert np.all(log_prob(samples.x) >= samples.log_q - F64)
 
 
+@pytest.mark.slow  # compiles much
 def test_a_chain_is_the_same_group_as_its_list(rng):
     """And the same density under the same law, whatever the cells."""
     chain, group = subgroup_chain(S3, broken=True), symmetric(3, broken=True)
@@ -235,6 +237,7 @@ def test_the_law_of_cosets_draws_what_it_says(key):
     np.testing.assert_allclose(draws[1], log_probs[draws[0]], atol=F64)
 
 
+@pytest.mark.slow  # compiles much
 def test_chains_reach_groups_beyond_any_list(rng):
     shift, swap = np.roll(np.arange(9), 1), [1, 0, *range(2, 9)]
     group = subgroup_chain([shift, swap])
@@ -269,6 +272,7 @@ def test_matrices_in_a_chain_are_the_group_of_their_list():
     assert by_points.indices == (5, 4, 3, 2)
 
 
+@pytest.mark.slow  # compiles much
 def test_groups_are_joined_or_make_products(rng):
     shape = (2, 3)
     cube, exchange = (

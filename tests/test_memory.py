@@ -101,6 +101,7 @@ def test_training_and_reports_name_what_to_lower():
         evaluate(model, target, config, params, jax.random.key(1))
 
 
+@pytest.mark.slow  # compiles much
 def test_chains_name_what_to_lower(key):
     with pytest.raises(ValueError, match=f"hmc {REFUSED}hmc.chains or hmc.samples"):
         run_hmc(build_target("hubbard"), HMCConfig(chains=100, samples=10**8), key)

@@ -39,6 +39,7 @@ def judged():
     return found
 
 
+@pytest.mark.slow  # compiles much
 def test_more_seeds_take_no_more_programs(judged):
     assert judged[2][2] == judged[5][2] > 0
 

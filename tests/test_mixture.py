@@ -225,6 +225,7 @@ def test_float32_stays_float32():
 # The loss
 
 
+@pytest.mark.slow  # compiles much
 def test_the_bound_lies_above_the_marginal_kl(params, key, on_grid):
     points, log_density, volume = on_grid
     q = np.exp(log_density) * volume

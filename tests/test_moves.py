@@ -111,6 +111,7 @@ def test_a_wrong_move_would_be_noticed(key):
     assert np.max(np.abs(pulls(difference))) > SIGMAS
 
 
+@pytest.mark.slow  # compiles much
 def test_the_angle_is_never_refused_where_its_law_is_exact(key):
     target = build_target("phi4_complex", shape=(3, 2), alpha=0.3, dtype="float64")
     move = orbit_move(target)
@@ -139,6 +140,7 @@ def test_large_products_move_part_by_part(monkeypatch):
     assert orbit_move(SIX_SIGNS).calls == 2**5
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("beta", [1.0, 4.0])
 def test_chains_from_one_start_reach_all_sectors(beta, key):
     """Fig. 10: plain HMC stays where it began, and knows nothing of R."""
@@ -156,6 +158,7 @@ def test_chains_from_one_start_reach_all_sectors(beta, key):
     assert chains.move_acceptance["orbit"] == 1
 
 
+@pytest.mark.slow  # compiles much
 def test_every_evaluation_is_counted_with_moves(key):
     calls = []
 

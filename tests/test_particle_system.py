@@ -218,6 +218,7 @@ def minima(energy, starts):
     return np.array([end.fun for end in ends])
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize(
     ("pairs", "expected"),
     [

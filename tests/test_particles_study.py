@@ -171,7 +171,8 @@ def test_tables_put_rounds_together(experiment, monkeypatch):
     }
     monkeypatch.setattr(tables, "measured", lambda _: found)
     plain, reweighted = tables.state_table().splitlines()[2:]
-    assert plain == "| dw4_likelihood | 2, 2 | 0.50(14) | 0.50(14) |"
-    assert reweighted == "| dw4_likelihood, reweighted | 2, 2 | 0.5 | 0.5 |"
-    (row,) = tables.cluster_table().splitlines()[2:]
-    assert row == "| noise | -83.090 | 1 | 30 | 1 | 2 | 90 | 1 |"
+    assert plain == "| dw4_likelihood | 0.50(14) | 0.50(14) | 2, 2 |"
+    assert reweighted == "| dw4_likelihood, reweighted | 0.5 | 0.5 | 2, 2 |"
+    table = tables.cluster_table()
+    assert table.splitlines()[2] == "| noise | -83.090 | 1 | 30 | 1 |"
+    assert "| 2 | 90 | 1 |" in table  # folded

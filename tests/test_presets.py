@@ -79,7 +79,7 @@ def test_lattice_presets_depend_on_what_was_set_and_fit_together(
     assert {field: get(run, field) for field in expected} == expected
 
 
-@pytest.mark.parametrize("name", ["dw2", "dw4", "lj13"])
+@pytest.mark.parametrize("name", ["dw2", "lj13"])
 def test_particles_take_the_equivariant_flow_and_no_modulation(name):
     run = resolve(name)
     run = replace(run, config=complete(run.config, run.target.build(name)))
@@ -92,6 +92,22 @@ def test_particles_take_the_equivariant_flow_and_no_modulation(name):
     other = resolve(name, settings={"method": "sesamo"})
     assert complete(other.config, other.target.build(name)).density == "orbit"
     assert get(other, "training.density") == "orbit"
+
+
+def test_four_particles_train_on_chains_unless_something_else_is_asked_for():
+    run = resolve("dw4")
+    training = complete(run.config, run.target.build("dw4")).training
+    assert (training.data, training.objective) == ("chains", "flow_matching")
+    assert run.flow_name == "equivariant_graph"
+    for settings in (
+        {"training.objective": "reverse_kl"},
+        {"training.data": "x.npy", "training.objective": "maximum_likelihood"},
+        {"flow.name": "kernel"},
+        {"method": "sesamo"},
+    ):
+        other = resolve("dw4", settings=settings)
+        assert other.flow_name == "kernel"
+        assert complete(other.config, other.target.build("dw4")).density == "orbit"
 
 
 PAPER = {

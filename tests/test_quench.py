@@ -27,6 +27,7 @@ def four(quench):
     return quench.quench(target, starts)
 
 
+@pytest.mark.slow  # compiles much
 def test_four_particles_have_the_five_known_minima(quench, four):
     states = quench.distinct(four, 1e-2)
     np.testing.assert_allclose(four.energies[states], LEVELS, atol=1e-4)

@@ -346,6 +346,7 @@ OWN = {name: value for name, value in TINY.items() if not name.startswith("targe
 UNKNOWN = ("kl", "kl_error")
 
 
+@pytest.mark.slow  # compiles much
 def test_a_target_without_exact_values(tmp_path, monkeypatch):
     monkeypatch.setitem(TARGETS, "ridge", Ridge())
     run = resolve("ridge", "smoke", OWN)

@@ -70,6 +70,7 @@ def total(values):
     return float(np.sum(values)) * (2 * HALF_WIDTH / (POINTS - 1)) ** 2
 
 
+@pytest.mark.slow  # compiles much
 def test_the_density_of_a_grid_of_events_integrates_to_one(sampler, grid):
     log_prob = sampler.log_prob(grid)
     assert log_prob.shape == grid.shape[:-1]

@@ -35,6 +35,7 @@ def test_a_free_field_is_known_by_its_momenta(name, shape, components):
     assert exact.observables["phi2"] == pytest.approx(phi2)
 
 
+@pytest.mark.slow  # compiles much
 def test_cases_are_those_of_their_seed():
     """Exact and broken ones of every family, all of known normalisation."""
     cases = draw_cases(3, 8)

@@ -149,6 +149,7 @@ def test_closed_divergence_is_the_trace_of_the_jacobian(name, rng):
     assert float(rate) == pytest.approx(trace, abs=F64)
 
 
+@pytest.mark.slow  # compiles much
 @every_flow
 def test_fourier_transforms_give_what_one_product_gives(name, rng, monkeypatch):
     flow, params, sites = random_flow(name)
@@ -170,6 +171,7 @@ def even_moves(extents):
     return [*moves, np.transpose] if len(set(extents)) == 1 else moves
 
 
+@pytest.mark.slow  # compiles much
 def test_symmetries_of_the_even_sites_commute_with_the_flow(rng):
     flow, params, sites = random_flow("real-(4,6)")
     forward = jax.jit(partial(flow.apply, params, method="forward_and_log_det"))

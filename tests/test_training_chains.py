@@ -120,7 +120,7 @@ def test_a_resumed_training_is_the_same_to_the_bit(trained, tmp_path):
     model, config, kept, result = trained
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(kept[0], {"wall": 0.0, "compile": 0.0})
-    like = restorable(model, TARGET, config, [2, 5])
+    like = restorable(init_states(model, config, [2, 5]), TARGET, config)
     states, _ = checkpoints.restore(like)
     checkpoints.close()
     resumed = fit(model, TARGET, config, [2, 5], states=states)
@@ -162,8 +162,7 @@ def test_data_from_a_file_carry_nothing(tmp_path):
     """So that checkpoints are those of before."""
     config = configuration(data="x.npy")
     states = init_states(build_model(TARGET, config), config, [0])
-    assert states.source == ()
-    assert restorable(build_model(TARGET, config), TARGET, config, [0]).source == ()
+    assert states.source == restorable(states, TARGET, config).source == ()
 
 
 @pytest.mark.slow  # trains a flow that is large enough

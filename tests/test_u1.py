@@ -116,6 +116,7 @@ def test_density_on_the_whole_space_gives_the_free_partition_function(key, law):
     np.testing.assert_allclose(again, samples.log_q[:100], atol=1e-8)
 
 
+@pytest.mark.slow  # compiles much
 def test_the_untrained_free_base_is_exact(key):
     """Harmonic start: for a Gaussian theory the slice base is the theory itself."""
     target, log_z, _ = free_complex_field(mass=1.0, hopping=0.2)

@@ -94,6 +94,7 @@ def test_the_law_weighs_wells_by_their_volume(key):
     np.testing.assert_allclose(into, expected, atol=F64)
 
 
+@pytest.mark.slow  # compiles much
 def test_training_follows_the_gradient_of_the_divergence():
     """The draw of u depends on the flow: its score is a part of the gradient."""
     config = Config(
@@ -124,6 +125,7 @@ def test_training_follows_the_gradient_of_the_divergence():
     assert error < 0.02
 
 
+@pytest.mark.slow  # compiles much
 def test_chains_between_wells_leave_exact_samples_as_they_are(key):
     """Shares of wells and moments stay; a draw without its weights would move them."""
     count = 40_000
@@ -172,6 +174,7 @@ def test_a_draw_among_all_pairs_would_be_no_gibbs_update(key):
     assert np.max(np.abs(pulls)) > 2 * SIGMAS
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_minima_are_found_and_merged(dtype, rng):
     """Tilted double wells of two components: two minima, two saddles between them."""

@@ -29,6 +29,7 @@ def test_the_map_has_an_inverse_and_its_volume(case, key):
     assert white.log_det == pytest.approx(np.linalg.slogdet(jacobian)[1])
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("name", ["phi4_real", "phi4_complex"])
 def test_a_free_field_becomes_white(name, key):
     """f = x.A x / 2 becomes |z|^2 / 2, whatever the momentum."""

@@ -71,6 +71,7 @@ def test_guesses_add_up_to_one_and_are_drawn_as_they_say(name, rng, key):
     assert_mean(np.exp(drawn_q - drawn_r - log_density), 1.0)
 
 
+@pytest.mark.slow  # compiles much
 def test_worldlines_are_drawn_as_their_density_says(rng, key):
     """Signs and events have the shares that q(x, u) gives, x integrated out."""
     law, params = law_of(Hubbard(u=5.0, beta=2.0, extents=(3,), time_slices=4), rng)
@@ -117,6 +118,7 @@ CASES = {
 LARGER = ("ring", "uneven blocks", "a site apart", "a triangle, negative hopping")
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("name", with_slow(CASES, LARGER))
 def test_weights_are_unbiased(name, rng, key):
     """log Z and observables are those of the exact trace, at perturbed parameters."""
@@ -224,6 +226,7 @@ GUESSES = {
 }
 
 
+@pytest.mark.slow  # compiles much
 @pytest.mark.parametrize("name", GUESSES)
 def test_guesses_grow_with_the_exchanges_to_expect(name):
     target, number = GUESSES[name][0].build(), GUESSES[name][1]

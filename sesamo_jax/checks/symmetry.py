@@ -142,7 +142,8 @@ def _group_faults(
         value, nearby = f["action"], f["nearby"]
         known = np.isfinite(value[:1, :, 0])
         # What rounding of x does to f, where f is steep.
-        slack = np.where(known, np.abs(nearby - value)[..., 0], 0)
+        with np.errstate(invalid="ignore"):  # beyond hard walls
+            slack = np.where(known, np.abs(nearby - value)[..., 0], 0)
         broken = apart(value, value[:1], slack) & known & exact[:, None]
         yield broken, "element {g} changes the action: set broken=True"
 

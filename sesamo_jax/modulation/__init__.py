@@ -81,6 +81,13 @@ def _circle_learned(target: Target, symmetry: U1) -> CircleLaw:
     return CircleLearnedLaw(symmetry, dtype=target.dtype)
 
 
+def _no_chain(target: Target, symmetry: U1) -> CircleLaw:
+    raise ValueError(
+        "modulation 'cosets' goes down a chain of subgroups, which the circle of "
+        f"{target.name!r} is not: use 'heat_bath'"
+    )
+
+
 # A new law: one file, one row here.
 LAWS: dict[str, Modulation] = {
     "heat_bath": Modulation(_heat_bath, _circle_heat_bath, takes_orbit=True),
@@ -97,9 +104,7 @@ LAWS: dict[str, Modulation] = {
     "autoregressive": Modulation(
         build_autoregressive, _circle_learned, varies_weights=True, is_listed=False
     ),
-    "cosets": Modulation(
-        build_cosets, _circle_heat_bath, varies_weights=True, is_listed=False
-    ),
+    "cosets": Modulation(build_cosets, _no_chain, varies_weights=True, is_listed=False),
 }
 
 

@@ -27,6 +27,7 @@ from sesamo_jax.run.seal import stored_generator
 from sesamo_jax.run.tensorboard import TensorBoardFolder
 from sesamo_jax.run.warm_start import warm_start
 from sesamo_jax.storage.data import read_data
+from sesamo_jax.targets import build_from
 from sesamo_jax.training.fit import FitResult, fit
 from sesamo_jax.training.state import TrainState, init_states, restorable
 
@@ -78,7 +79,7 @@ def _execute(
 ) -> dict[str, Any]:
     """Do what `execute` does."""
     _check_same(run)
-    target = run.target.build(run.target_name)
+    target = build_from(run.target_name, run.target)
     run = replace(run, config=complete(run.config, target))
     placement = _place(run, devices)
     trained = METHODS[run.config.method].is_trained
@@ -173,16 +174,15 @@ class _Start(NamedTuple):
 def _start(run: Run, model: Model, target: Target, folder: RunFolder) -> _Start:
     """Return the last checkpoint, or else the beginning."""
     seeds = range(run.seed, run.seed + run.seeds)
+    states = init_states(model, run.config, seeds)
     spent = {"wall": 0.0, "compile": 0.0}
     source = run.config.training.warm_start
     checkpoints = Checkpoints(folder.checkpoints, [fingerprint(to_json(run))])
     if checkpoints.latest_step() is not None:
-        like = restorable(model, target, run.config, seeds)
+        like = restorable(states, target, run.config)
         states, spent = checkpoints.restore(like)
-    else:
-        states = init_states(model, run.config, seeds)
-        if source is not None:
-            states = warm_start(states, run, source)
+    elif source is not None:
+        states = warm_start(states, run, source)
     done = int(states.step[0])
     on_first(lambda: folder.truncate_history(seeds, done))
     return _Start(checkpoints, states, spent)

@@ -12,7 +12,7 @@ from sesamo_jax.run.checkpoint import Checkpoints
 from sesamo_jax.run.folder import CONFIG, RunFolder
 from sesamo_jax.storage.files import reading
 from sesamo_jax.targets import build_from
-from sesamo_jax.training.state import TrainState, restorable
+from sesamo_jax.training.state import TrainState, init_states, restorable
 
 
 class Restored(NamedTuple):
@@ -52,7 +52,7 @@ def restore(path: Path, name: str, remedy: str) -> Restored:
         target = build_from(run.target_name, run.target)
         model = build_model(target, run.config)
     seeds = range(run.seed, run.seed + run.seeds)
-    like = restorable(model, target, run.config, seeds)
+    like = restorable(init_states(model, run.config, seeds), target, run.config)
     # As it was written, and with what has been added to configurations since then.
     known = [fingerprint(tree), fingerprint(to_json(run))]
     with closing(Checkpoints(folder.checkpoints, known, read_only=True)) as checkpoints:

@@ -16,6 +16,7 @@ from sesamo_jax.run.execute import Stopped, execute
 from sesamo_jax.run.folder import CONFIG, METRICS
 from sesamo_jax.run.pages import markdown
 from sesamo_jax.storage.files import read_json, reading
+from sesamo_jax.targets import build_from
 
 COLUMNS = ("ess", "leak", "log_z")
 POLL_SECONDS = 0.5
@@ -57,7 +58,7 @@ def _point(tree: dict[str, Any], folder: Path, devices: int | None) -> Point:
 def check(run: Run, folder: Path) -> None:
     """Raise ValueError unless the run can be carried out in its folder."""
     enable_precision(run.target.dtype)
-    config = complete(run.config, run.target.build(run.target_name))
+    config = complete(run.config, build_from(run.target_name, run.target))
     known = folder / CONFIG
     if known.exists():
         wanted = to_json(replace(run, config=config))

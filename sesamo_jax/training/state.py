@@ -59,14 +59,11 @@ def init_states(
     return jax.jit(jax.vmap(init))(jnp.asarray(seeds, jnp.uint32))
 
 
-def restorable(
-    model: Model, target: Target, config: Config, seeds: Sequence[int]
-) -> TrainState:
-    """Return states as `fit` leaves them, to be filled from a checkpoint.
+def restorable(states: TrainState, target: Target, config: Config) -> TrainState:
+    """Return initial states in the form in which `fit` leaves them, to be restored.
 
     Chains are there with their shapes, without having moved.
     """
-    states = init_states(model, config, seeds)
     source = build_source(target, config)
     if source is None:
         return states

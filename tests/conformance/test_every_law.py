@@ -18,7 +18,7 @@ from sesamo_jax.core import Target
 from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.modulation import LAWS, build_law
 from sesamo_jax.modulation.circle.law import CircleLaw
-from sesamo_jax.symmetries import U1, Z2, sign_flips
+from sesamo_jax.symmetries import U1, Z2, sign_flips, subgroup_chain
 from sesamo_jax.targets import TARGETS, build_target
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard.target import Hubbard
@@ -61,6 +61,12 @@ SYSTEMS |= {
         (6,),
         lambda x: 0.1 * x[0] * x[1] - 0.2 * x[2] * x[5] + 0.3 * x[3] * x[4],
         sign_flips((6,), [[i] for i in range(6)], True),
+    ),
+    "chain": system(
+        "chain",
+        (3,),
+        lambda x: jnp.sum((x**2 - 1) ** 2) + 0.4 * x[0] - 0.2 * x[1],
+        subgroup_chain([[1, 2, 0], [1, 0, 2]], broken=True),
     ),
     "two-harmonics": system("2", (2, 4, 2), two_harmonics, U1(broken=True)),
     "linear": system("1", (2, 4, 2), skew, U1(broken=True, linear=True)),

@@ -13,6 +13,7 @@ from sesamo_jax.run.cli.command import (
     known_target,
 )
 from sesamo_jax.run.data import reference_sets, write
+from sesamo_jax.targets import build_from
 from sesamo_jax.targets.imported import file_name
 
 EXAMPLES = """\
@@ -61,7 +62,7 @@ def carry_out(options: argparse.Namespace) -> None:
     settings = dict(assignments("--set", options.set)) | {"method": "smc"}
     run = resolve(name, options.preset, settings, options.seed)
     enable_precision(run.target.dtype)
-    target = run.target.build(run.target_name)
+    target = build_from(run.target_name, run.target)
     smc = complete(run.config, target).smc
     sets = reference_sets(target, smc, samples, options.populations, options.seed)
     if not write(options.output, file_name(name), sets):

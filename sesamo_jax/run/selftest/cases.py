@@ -13,6 +13,7 @@ from sesamo_jax.config.complete import complete
 from sesamo_jax.config.resolve import resolve
 from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Exact, Target
+from sesamo_jax.targets import build_from
 
 # Trained for seconds: what is tried are errors of estimates, which must hold for a
 # poor model as they do for a good one.
@@ -129,7 +130,7 @@ def free(target: Target) -> Target:
 
 def _case(name: str, settings: dict[str, Any]) -> tuple[Target, Config]:
     run = resolve(name, settings=BRIEF | settings)
-    target = run.target.build(run.target_name)
+    target = build_from(run.target_name, run.target)
     return target, complete(run.config, target)
 
 
