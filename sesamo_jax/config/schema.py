@@ -16,7 +16,7 @@ from sesamo_jax.core.bounds import (
     size,
 )
 from sesamo_jax.core.method import Method
-from sesamo_jax.flows import FlowConfig, RealNVPConfig
+from sesamo_jax.flows import FlowConfig
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.reference.methods import HMC, SMC
@@ -172,7 +172,8 @@ class Config:
             `flow`. The odd ones are then drawn from their exact conditional, given
             which they weigh nothing. None takes the even ones where the target has
             couplings of nearest neighbours and even extents, and the flow knows them.
-        flow: sizes of the flow.
+        flow: sizes of the flow; None takes RealNVP, for events of one component a
+            spline.
         base: its base density.
         worldlines: instead of both, for the method of that name.
         vmonf: how many flows are mixed, for the method of that name.
@@ -187,7 +188,7 @@ class Config:
     modulation: str = choice("heat_bath", LAWS)
     density: str | None = choice(None, DENSITIES)
     sites: str | None = choice(None, SITES)
-    flow: FlowConfig = field(default_factory=RealNVPConfig)
+    flow: FlowConfig | None = None
     base: BaseConfig = field(default_factory=BaseConfig)
     worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)
     vmonf: VMoNFConfig = field(default_factory=VMoNFConfig)
