@@ -92,6 +92,12 @@ class TrainingConfig:
             for a mixture of flows `augmented` or `marginal`. None takes the first,
             but for the objectives on `data` the exact one.
         chunk: steps per compiled call, between two lines of the history.
+        stop_at_ess: training ends early with the first line of the history that shows
+            this ESS, or a larger one, for every seed; None trains all steps.
+        stop_at_plateau: it ends early, too, where so many lines in a row show no seed
+            a better ESS than it has had; None trains all steps. Both need samples of
+            the model in training. A `cosine` schedule falls to zero at `steps` all the
+            same: what ends before has not had its small rates.
         warm_start: folder of a trained run whose parameters to start from, on this or a
             smaller lattice; None starts afresh.
         data: for `maximum_likelihood` and `flow_matching`, path of a .npy file of
@@ -119,6 +125,8 @@ class TrainingConfig:
     gradient: str | None = choice(None, GRADIENTS)
     density: str | None = choice(None, TRAINING_DENSITIES)
     chunk: int = size(50)
+    stop_at_ess: float | None = fraction(None)
+    stop_at_plateau: int | None = size(None)
     warm_start: str | None = None
     data: str | None = None
     likelihood_share: float = bounded(1.0, least=0, most=1)
