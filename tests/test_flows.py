@@ -133,7 +133,7 @@ def test_gaussian_base_is_normalised_and_consistent_with_its_noise(shape, rng):
 @pytest.mark.parametrize(
     ("config", "shape", "message"),
     [
-        (SMALL, (1,), r"at least two components, got event \(1,\)"),
+        (SMALL, (1,), r"two components, got event \(1,\): use flow 'neur"),
         (replace(SMALL, couplings=0), (2,), "flow.couplings=0 must be at least 1"),
         (replace(SMALL, width=-1), (2,), "flow.width=-1 must be at least 1"),
         (replace(SMALL, layers=-1), (2,), "flow.layers=-1"),

@@ -22,7 +22,7 @@ def get(run, name):
 
 def test_the_default_preset_is_the_default_configuration():
     run = resolve("hubbard")
-    assert run.config == Config()
+    assert run.config == Config(flow=FLOWS["realnvp"])
     assert run.target == TARGETS["hubbard"]
     assert (run.target_name, run.flow_name, run.preset) == (
         "hubbard",

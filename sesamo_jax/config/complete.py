@@ -7,6 +7,7 @@ from sesamo_jax.config.completed import CompletedConfig, CompletedTraining
 from sesamo_jax.config.schema import METHODS, Config
 from sesamo_jax.core import Target
 from sesamo_jax.core.bounds import check_fields
+from sesamo_jax.flows import FLOWS, dense_flow
 from sesamo_jax.objectives import ON_DATA
 from sesamo_jax.samplers.sizes import check_event
 
@@ -18,7 +19,7 @@ def complete(config: Config, target: Target) -> Config:
         ValueError: with one sentence naming the value and the remedy.
     """
     check_values(config)
-    config = _on_data(config)
+    config = _with_flow(_on_data(config), target)
     check_data(config, target)
     method = METHODS[config.method]
     config = method.complete(config, target)
@@ -49,6 +50,13 @@ def _on_data(config: Config) -> Config:
     if training.data is None or training.objective is not None:
         return config
     return replace(config, training=replace(training, objective=ON_DATA))
+
+
+def _with_flow(config: Config, target: Target) -> Config:
+    """Return the configuration with a flow that takes events of the target's shape."""
+    if config.flow is not None:
+        return config
+    return replace(config, flow=FLOWS[dense_flow(target.event_shape)])
 
 
 def check_values(config: Config) -> None:

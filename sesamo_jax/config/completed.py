@@ -9,6 +9,7 @@ from sesamo_jax.config.schema import (
     TrainingConfig,
 )
 from sesamo_jax.core.bounds import choice
+from sesamo_jax.flows import FlowConfig, RealNVPConfig
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.samplers.weighting import DENSITIES
 
@@ -27,4 +28,5 @@ class CompletedConfig(Config):
     """Everything about a model that is trained on a target, with all choices made."""
 
     density: str = choice("orbit", DENSITIES)
+    flow: FlowConfig = field(default_factory=RealNVPConfig)
     training: CompletedTraining = field(default_factory=CompletedTraining)

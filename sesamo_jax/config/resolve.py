@@ -20,8 +20,9 @@ from sesamo_jax.config.schema import (
 from sesamo_jax.config.seeds import check_seeds
 from sesamo_jax.core.bounds import check_fields, field_types
 from sesamo_jax.core.words import nearest, unknown
-from sesamo_jax.flows import FLOWS
+from sesamo_jax.flows import DENSE, FLOWS, dense_flow
 from sesamo_jax.targets import TargetConfig, find_target
+from sesamo_jax.targets.config import Fixed
 from sesamo_jax.targets.imported import absolute
 
 
@@ -80,11 +81,11 @@ def assemble(
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     preset_values = overrides(preset, target, method, settings)
-    preset_flow = preset_values.pop("flow.name", "realnvp")
-    flow_name = settings.get("flow.name", preset_flow)
+    named = preset_values.pop("flow.name", None)
+    flow_name = settings.get("flow.name", named or _dense_flow(known))
     if flow_name not in tuple(FLOWS):
         raise ValueError(unknown("flow.name", flow_name, FLOWS))
-    if flow_name != preset_flow:  # a preset's sizes are those of its own flow
+    if flow_name != (named or DENSE):  # a preset's sizes are those of its flow
         preset_values = {
             k: v for k, v in preset_values.items() if not k.startswith("flow.")
         }
@@ -100,6 +101,13 @@ def assemble(
             _assign(tree, name, value)
     target_config, config = tree.pop("target"), Config(**tree)
     return Run(target, target_config, flow_name, preset, chosen[0], len(chosen), config)
+
+
+def _dense_flow(target: TargetConfig) -> str:
+    """Return the flow that suits a target; one not built yet may have any size."""
+    if isinstance(target, Fixed):
+        return dense_flow(target.build("").event_shape)
+    return DENSE
 
 
 def _unknown_setting(name: str, known: list[str]) -> str:

@@ -16,7 +16,7 @@ from sesamo_jax.core.bounds import (
     size,
 )
 from sesamo_jax.core.method import Method
-from sesamo_jax.flows import FlowConfig, RealNVPConfig
+from sesamo_jax.flows import FlowConfig
 from sesamo_jax.modulation import LAWS
 from sesamo_jax.objectives import OBJECTIVES
 from sesamo_jax.reference.methods import HMC, SMC
@@ -92,6 +92,12 @@ class TrainingConfig:
             for a mixture of flows `augmented` or `marginal`. None takes the first,
             but for the objectives on `data` the exact one.
         chunk: steps per compiled call, between two lines of the history.
+        stop_at_ess: training ends early with the first line of the history that shows
+            this ESS, or a larger one, for every seed; None trains all steps.
+        stop_at_plateau: it ends early, too, where so many lines in a row show no seed
+            a better ESS than it has had; None trains all steps. Both need samples of
+            the model in training. A `cosine` schedule falls to zero at `steps` all the
+            same: what ends before has not had its small rates.
         warm_start: folder of a trained run whose parameters to start from, on this or a
             smaller lattice; None starts afresh.
         data: for `maximum_likelihood` and `flow_matching`, path of a .npy file of
@@ -119,6 +125,8 @@ class TrainingConfig:
     gradient: str | None = choice(None, GRADIENTS)
     density: str | None = choice(None, TRAINING_DENSITIES)
     chunk: int = size(50)
+    stop_at_ess: float | None = fraction(None)
+    stop_at_plateau: int | None = size(None)
     warm_start: str | None = None
     data: str | None = None
     likelihood_share: float = bounded(1.0, least=0, most=1)
@@ -172,7 +180,8 @@ class Config:
             `flow`. The odd ones are then drawn from their exact conditional, given
             which they weigh nothing. None takes the even ones where the target has
             couplings of nearest neighbours and even extents, and the flow knows them.
-        flow: sizes of the flow.
+        flow: sizes of the flow; None takes RealNVP, for events of one component a
+            spline.
         base: its base density.
         worldlines: instead of both, for the method of that name.
         vmonf: how many flows are mixed, for the method of that name.
@@ -187,7 +196,7 @@ class Config:
     modulation: str = choice("heat_bath", LAWS)
     density: str | None = choice(None, DENSITIES)
     sites: str | None = choice(None, SITES)
-    flow: FlowConfig = field(default_factory=RealNVPConfig)
+    flow: FlowConfig | None = None
     base: BaseConfig = field(default_factory=BaseConfig)
     worldlines: WorldlinesConfig = field(default_factory=WorldlinesConfig)
     vmonf: VMoNFConfig = field(default_factory=VMoNFConfig)

@@ -67,7 +67,7 @@ def size(default: Any, least: int = 1, most: int = LARGEST_SIZE, why: str = "") 
     return bounded(default, least, most, why)
 
 
-def fraction(default: float) -> Any:
+def fraction(default: float | None) -> Any:
     """Return the field of a share, neither nothing nor everything."""
     return bounded(default, SMALLEST, ALMOST_ONE)
 

@@ -1,5 +1,6 @@
 """Flows g_theta, one per file, and the table that names them."""
 
+from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
@@ -11,12 +12,14 @@ from sesamo_jax.flows.continuous.kernel import KernelConfig
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig
 from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
 from sesamo_jax.flows.coupling.checkerboard import Checkerboard, CheckerboardConfig
+from sesamo_jax.flows.coupling.neural_spline import NeuralSplineConfig, NeuralSplines
 from sesamo_jax.flows.coupling.realnvp import RealNVP, RealNVPConfig
 from sesamo_jax.flows.coupling.slice import SliceCouplingConfig, SliceCouplings
 from sesamo_jax.flows.coupling.spline import SplineConfig, SplineCouplings
 from sesamo_jax.geometry.sublattice import EvenSites
 
 __all__ = [
+    "DENSE",
     "FLOWS",
     "AllSitesConfig",
     "BijectorFlow",
@@ -29,6 +32,8 @@ __all__ = [
     "FlowConfig",
     "IntegratedConfig",
     "KernelConfig",
+    "NeuralSplineConfig",
+    "NeuralSplines",
     "RealNVP",
     "RealNVPConfig",
     "SliceConfig",
@@ -37,6 +42,7 @@ __all__ = [
     "SliceCouplings",
     "SplineConfig",
     "SplineCouplings",
+    "dense_flow",
 ]
 
 
@@ -105,8 +111,16 @@ FLOWS: dict[str, FlowConfig] = {
     "continuous": ContinuousConfig(),
     "equivariant_graph": EquivariantGraphConfig(),
     "kernel": KernelConfig(),
+    "neural_spline": NeuralSplineConfig(),
     "realnvp": RealNVPConfig(),
     "slice_continuous": SliceContinuousConfig(),
     "slice_coupling": SliceCouplingConfig(),
     "spline": SplineConfig(),
 }
+
+DENSE = "realnvp"  # of events of any shape, but for a single component
+
+
+def dense_flow(event_shape: tuple[int, ...]) -> str:
+    """Return the name of the flow of an event that nothing is known of but its size."""
+    return DENSE if prod(event_shape) > 1 else "neural_spline"

@@ -81,6 +81,12 @@ def progress(steps: int, done: int) -> Iterator[Callable[[dict], None]]:
         yield show
 
 
+def say_stopped(step: int, why: str | None) -> None:
+    """Say at which step a training ended before its last one, and why, if it did."""
+    if why is not None:
+        LOGGER.info("training: ended at step %d, since %s", step, why)
+
+
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether SIGINT or SIGTERM has arrived.

@@ -17,7 +17,7 @@ from sesamo_jax.core import Model, Target, enable_precision
 from sesamo_jax.parallel.devices import ONE_DEVICE, Placement, place
 from sesamo_jax.parallel.processes import exchange, from_first, on_first, together
 from sesamo_jax.run.checkpoint import Checkpoints
-from sesamo_jax.run.console import progress, stop_signals
+from sesamo_jax.run.console import progress, say_stopped, stop_signals
 from sesamo_jax.run.figures import make_figures
 from sesamo_jax.run.folder import METRICS, SAMPLES, RunFolder
 from sesamo_jax.run.metrics import judge, metrics, sample_reference
@@ -197,7 +197,7 @@ def _train(
     placement: Placement,
     start: _Start,
 ) -> FitResult:
-    """Train to the last step, and close the checkpoints."""
+    """Train to the end, save the last states, and close the checkpoints."""
     checkpoints, states, spent = start
     seeds = range(run.seed, run.seed + run.seeds)
     done = int(states.step[0])
@@ -210,11 +210,11 @@ def _train(
             row["seconds"] = row["seconds"] + spent["wall"]
             on_first(lambda: folder.append_history(seeds, row))
             show(row)
-            final = int(row["step"][0]) == steps
+            final = int(row["step"][0]) == steps  # saved below, like any last states
             due = monotonic() - last_save > CHECKPOINT_SECONDS
             # A signal to one process stops all of them, at the same step.
             stop, due = map(any, zip(*exchange((stopped(), due)), strict=True))
-            if final or stop or due:
+            if (stop or due) and not final:
                 compilation = spent["compile"] + float(row["compile_seconds"][0])
                 wall = float(row["seconds"][0])
                 seconds = {"wall": wall, "compile": compilation}
@@ -233,13 +233,31 @@ def _train(
                 run.config,
                 seeds,
                 states=states,
+                earlier_ess=_earlier_ess(folder),
                 on_chunk=on_chunk,
                 data=data,
                 placement=placement,
             )
+            result = result._replace(
+                wall_seconds=result.wall_seconds + spent["wall"],
+                compile_seconds=result.compile_seconds + spent["compile"],
+            )
+            ended = int(result.states.step[0])
+            if ended > done:
+                wall, compilation = result.wall_seconds, result.compile_seconds
+                seconds = {"wall": wall, "compile": compilation}
+                checkpoints.save(result.states, seconds)
         finally:
             checkpoints.close()
-    return result._replace(
-        wall_seconds=result.wall_seconds + spent["wall"],
-        compile_seconds=result.compile_seconds + spent["compile"],
-    )
+    say_stopped(ended, result.stopped)
+    return result
+
+
+def _earlier_ess(folder: RunFolder) -> list[np.ndarray]:
+    """Return the ESS of each chunk in a folder's history."""
+
+    def read() -> list[np.ndarray]:
+        there = folder.history_path.exists()
+        return list(folder.read_history()["ess"]) if there else []
+
+    return from_first(read)

@@ -165,7 +165,7 @@ def _entry(run: Run, seed: int, result: FitResult, skipped: int) -> dict[str, An
         "compile_seconds": result.compile_seconds,
         "nonfinite_steps": skipped,
         "parameters": sum(leaf.size for leaf in leaves) // run.seeds,
-    }
+    } | ({} if result.stopped is None else {"stopped": result.stopped})
 
 
 def _calls(run: Run, target: Target, result: FitResult) -> list[dict[str, int]]:
@@ -186,11 +186,11 @@ def _doubts(
     of_all = doubts.lower_bound(target, x)
     found = [] if of_all is None else [of_all]
     trained = METHODS[run.config.method].is_trained
-    steps, samples = run.config.training.steps, run.config.evaluation.samples
+    samples = run.config.evaluation.samples
     for entry in entries:
         where = f"seed {entry['seed']}: " if run.seeds > 1 else ""
         of_model = trained and (
-            doubts.skipped_steps(entry["nonfinite_steps"], steps),
+            doubts.skipped_steps(entry["nonfinite_steps"], entry["steps"]),
             doubts.weights(entry, samples),
         )
         of_chains = (doubts.chains(entry),)

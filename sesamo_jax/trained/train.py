@@ -32,6 +32,8 @@ class Trained:
             steps: `step`, `seconds`, `samples_drawn`, `loss`, `ess`, `log_z`, ...
         wall_seconds: training, all seeds together, without compilation.
         compile_seconds: compilation of the training.
+        stopped: why it ended before its last step, see `TrainingConfig`; None where it
+            did not.
     """
 
     samplers: tuple[Sampler, ...]
@@ -39,6 +41,7 @@ class Trained:
     history: dict[str, np.ndarray]
     wall_seconds: float
     compile_seconds: float
+    stopped: str | None = None
 
 
 def train(
@@ -96,12 +99,14 @@ def train(
         result = fit(
             first.model, target, config, seeds, on_chunk=on_chunk, optimizer=optimizer
         )
+        console.say_stopped(int(result.states.step[0]), result.stopped)
     return Trained(
         samplers=first.members(result.params),
         seeds=seeds,
         history=result.history,
         wall_seconds=result.wall_seconds,
         compile_seconds=result.compile_seconds,
+        stopped=result.stopped,
     )
 
 

@@ -26,6 +26,7 @@ from sesamo_jax.training.loss import batch_loss, penalty_amplitude
 from sesamo_jax.training.optimizer import build_optimizer, nonfinite_steps
 from sesamo_jax.training.source import build_source, start_source
 from sesamo_jax.training.state import TrainState, init_states
+from sesamo_jax.training.stopping import why_stopped
 
 
 class FitResult(NamedTuple):
@@ -36,12 +37,14 @@ class FitResult(NamedTuple):
         history: one array of shape (rows, seeds) per quantity, a row per chunk.
         wall_seconds: training, all seeds together, without compilation.
         compile_seconds: compilation of the chunk, and the start of chains.
+        stopped: why training ended before its last step; None where it did not.
     """
 
     states: TrainState
     history: dict[str, np.ndarray]
     wall_seconds: float
     compile_seconds: float
+    stopped: str | None = None
 
     @property
     def params(self) -> Params:
@@ -130,6 +133,7 @@ def fit(
     seeds: int | Sequence[int] = 1,
     *,
     states: TrainState | None = None,
+    earlier_ess: Sequence[np.ndarray] = (),
     on_chunk: OnChunk | None = None,
     data: np.ndarray | None = None,
     placement: Placement = ONE_DEVICE,
@@ -143,6 +147,8 @@ def fit(
         config: `config.training` is what matters here.
         seeds: the seeds, or how many, counted from 0.
         states: where to continue; None starts afresh.
+        earlier_ess: of every chunk before those states, (seeds,) each, for
+            `training.stop_at_plateau` and `stop_at_ess`.
         on_chunk: called after every chunk with the states and one history row per
             seed, arrays of shape (seeds,); an exception it raises ends the training.
         data: what `training.data` holds, where it has been read before; None reads it.
@@ -188,7 +194,12 @@ def fit(
 
     rows: list[dict[str, np.ndarray]] = []
     wall = 0.0
+    ess = list(earlier_ess)
+    stopped = None
     while done < config.training.steps:
+        stopped = why_stopped(ess, config.training)
+        if stopped is not None:
+            break
         steps = min(config.training.chunk, config.training.steps - done)
         start = time.perf_counter()
         states, means = compiled(states, np.int32(steps), examples)
@@ -202,6 +213,7 @@ def fit(
         rows.append(row)
         if on_chunk is not None:
             on_chunk(states, row)
+        ess.append(row["ess"])
     if rows:
         _warn(rows[-1], target)
     history = (
@@ -209,7 +221,7 @@ def fit(
         if rows
         else {}
     )
-    return FitResult(placement.collect(states), history, wall, compile_seconds)
+    return FitResult(placement.collect(states), history, wall, compile_seconds, stopped)
 
 
 def _warn(last: dict[str, np.ndarray], target: Target) -> None:

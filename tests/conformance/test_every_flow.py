@@ -24,6 +24,7 @@ from sesamo_jax.flows import (
     FlowConfig,
     IntegratedConfig,
     KernelConfig,
+    NeuralSplineConfig,
     RealNVPConfig,
     SliceConfig,
     SliceContinuousConfig,
@@ -100,6 +101,7 @@ class Case:
 LATTICE = {"features": 4, "reach": 3.0, "width": 0.9, "time_modes": 3, "steps": 20}
 LATTICE["slope"] = 50.0
 NVP = RealNVPConfig(2, 1, 8, "tanh", shared=False, log_scale_bound=0.0)
+NEURAL = NeuralSplineConfig(2, 0, 6, "tanh", bins=5, bound=2.0)
 BOARD = CheckerboardConfig(couplings=3, channels=4)
 SPLINE = SplineConfig(couplings=3, layers=1, channels=4, bins=5, bound=2.0)
 GRAPH = EquivariantGraphConfig(width=6, layers=2, bumps=5, reach=4.0, time_modes=2)
@@ -118,6 +120,8 @@ OTHERS = {
     "kernel-(4,3)": Case(KERNEL, (4, 3), 0.3),
     "kernel-(2,1)": Case(KERNEL, (2, 1), 0.3),
     "kernel-cluster": Case(CLUSTER, (3, 3), 0.3),
+    "neural_spline-(1,)": Case(NEURAL, (1,), 2.0),
+    "neural_spline-(5,)": Case(replace(NEURAL, couplings=3), (5,), 2.0),
     "realnvp-paper": Case(
         replace(NVP, couplings=3, layers=2, width=40, activation="relu"), (1, 2), 2.0
     ),

@@ -164,7 +164,12 @@ USES = (
         "training.schedule=plateau",
     ),
     Use(
-        ("training.gradient", "training.density"),
+        (
+            "training.gradient",
+            "training.density",
+            "training.stop_at_ess",
+            "training.stop_at_plateau",
+        ),
         _draws,
         "losses of samples of the model, not of data alone, as with "
         "training.likelihood_share=0.5",

@@ -26,6 +26,7 @@ FLOW_SOURCES: dict[str, tuple[str, ...]] = {
     "continuous": ("dehaan2021scaling", "gerdes2023learning"),
     "equivariant_graph": ("satorras2021graph",),
     "kernel": ("koehler2020equivariant",),
+    "neural_spline": ("durkan2019neural",),
     "realnvp": ("dinh2017density",),
     "slice_continuous": ("dehaan2021scaling", "gerdes2023learning"),
     "slice_coupling": ("dinh2017density", "albergo2019flow"),

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import bounded, check_fields, choice, size
-from sesamo_jax.flows.coupling import chain, score
+from sesamo_jax.flows.coupling import score
 from sesamo_jax.flows.coupling.conditioner import ACTIVATIONS, INITS, MLP
+from sesamo_jax.flows.coupling.flat import FlatCouplings, merge, split
 from sesamo_jax.flows.sizes import MOST_LAYERS, MOST_NUMBERS
 
 
@@ -45,7 +46,8 @@ class RealNVPConfig:
         """
         if prod(event_shape) < 2:
             raise ValueError(
-                f"flow 'realnvp' needs at least two components, got event {event_shape}"
+                f"flow 'realnvp' needs at least two components, got event "
+                f"{event_shape}: use flow 'neural_spline'"
             )
         check_fields(self, "flow")
         return RealNVP(event_shape, self, dtype)
@@ -63,16 +65,6 @@ class AffineCoupling(nn.Module):
     even: bool
     config: RealNVPConfig
     dtype: Any
-
-    def _split(self, x: Array) -> tuple[Array, Array]:
-        return (x[::2], x[1::2]) if self.even else (x[1::2], x[::2])
-
-    def _merge(self, active: Array, passive: Array) -> Array:
-        first, second = (active, passive) if self.even else (passive, active)
-        # No scatter, which CPUs carry out number by number.
-        second = jnp.pad(second, (0, first.size - second.size))
-        pairs = jnp.stack([first, second], axis=1)
-        return pairs.ravel()[: active.size + passive.size]
 
     def _network(self, out: int, name: str) -> MLP:
         c = self.config
@@ -92,24 +84,24 @@ class AffineCoupling(nn.Module):
 
     def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
         """Return y and sum s."""
-        active, passive = self._split(z)
+        active, passive = split(z, self.even)
         log_scale, shift = self.log_scale_and_shift(passive, active.size)
-        y = self._merge(active * jnp.exp(log_scale) + shift, passive)
+        y = merge(active * jnp.exp(log_scale) + shift, passive, self.even)
         return y, jnp.sum(log_scale)
 
     def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
         """Return z and -sum s."""
-        active, passive = self._split(y)
+        active, passive = split(y, self.even)
         log_scale, shift = self.log_scale_and_shift(passive, active.size)
-        z = self._merge((active - shift) * jnp.exp(-log_scale), passive)
+        z = merge((active - shift) * jnp.exp(-log_scale), passive, self.even)
         return z, -jnp.sum(log_scale)
 
     def forward_with_score(
         self, z: Array, score_z: Array
     ) -> tuple[Array, Array, Array]:
         """Return y, sum s and the score of y's density from that of z's."""
-        active, passive = self._split(z)
-        score_active, score_passive = self._split(score_z)
+        active, passive = split(z, self.even)
+        score_active, score_passive = split(score_z, self.even)
         y, log_det, score_active, added = score.affine(
             self,
             lambda coupling, x: coupling.log_scale_and_shift(x, active.size),
@@ -117,47 +109,17 @@ class AffineCoupling(nn.Module):
             passive,
             score_active,
         )
-        score_y = self._merge(score_active, score_passive + added)
-        return self._merge(y, passive), log_det, score_y
+        score_y = merge(score_active, score_passive + added, self.even)
+        return merge(y, passive, self.even), log_det, score_y
 
 
-class RealNVP(nn.Module):
-    """Affine couplings in turn on the even and the odd flat components.
+class RealNVP(FlatCouplings):
+    """Affine couplings in turn on the even and the odd flat components, at least two.
 
     With the paper's sizes and separate networks for s and t it has 80,172 parameters on
     two components and, with a width of 100, 563,184 on 64.
-
-    Attributes:
-        event_shape: shape of one configuration; at least two components.
-        config: sizes.
-        dtype: floating type.
     """
 
-    event_shape: tuple[int, ...]
+    coupling = AffineCoupling
+
     config: RealNVPConfig = RealNVPConfig()
-    dtype: Any = jnp.float32
-
-    def setup(self) -> None:
-        """Create the couplings, the first one changing the even half."""
-        self.couplings = [
-            AffineCoupling(index % 2 == 0, self.config, self.dtype)
-            for index in range(self.config.couplings)
-        ]
-
-    def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
-        """Return y = g(z) and log|det dy/dz| for one event."""
-        y, log_det = chain.forward(self.couplings, z.ravel())
-        return y.reshape(self.event_shape), log_det
-
-    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
-        """Return z = g^-1(y) and log|det dz/dy| for one event."""
-        z, log_det = chain.inverse(self.couplings, y.ravel())
-        return z.reshape(self.event_shape), log_det
-
-    def forward_with_score(
-        self, z: Array, score_z: Array
-    ) -> tuple[Array, Array, Array]:
-        """Return y, log|det dy/dz| and the score of y's density from that of z's."""
-        y, log_det, score_y = score.forward(self.couplings, z.ravel(), score_z.ravel())
-        shape = self.event_shape
-        return y.reshape(shape), log_det, score_y.reshape(shape)

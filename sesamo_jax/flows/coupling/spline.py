@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
-import distrax
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import positive, size
+from sesamo_jax.flows.coupling.affine_spline import (
+    AffineSpline,
+    affine_spline,
+    raw_numbers,
+)
 from sesamo_jax.flows.coupling.checkerboard import (
     Checkerboard,
     CheckerboardConditioner,
     CheckerboardConfig,
 )
-
-# Of the network's outputs on their way to the splines. A spline's parameters are many
-# and move together, so that at a step size that suits s and t they would overshoot.
-SPLINE_GAIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -48,44 +48,29 @@ class SplineConfig(CheckerboardConfig):
 
 
 class SplineCoupling(CheckerboardConditioner):
-    """y = S(x exp(s) + t) on the sites of one parity, all functions of the others.
-
-    The affine map moves a site's values to where S, on its fixed interval, should shape
-    them, and moves what S cannot: its tails.
-    """
+    """y = S(x exp(s) + t) on the sites of one parity, all functions of the others."""
 
     config: SplineConfig
 
-    def _maps(self, x: Array) -> tuple[Any, Array, Array, np.ndarray]:
-        """Return S, s and t on the active sites, (sites,), and the mask of these."""
+    def _maps(self, x: Array) -> tuple[AffineSpline, np.ndarray]:
+        """Return the maps of the active sites, (sites,), and the mask of these."""
         config = self.config
-        raw, active = self.condition(x, 3 * config.bins + 3)
-        raw = raw[active]  # splines are the costly part: none for frozen sites
-        # Bounded, neither exp nor the slopes of a spline leave float32's range.
-        limit = config.log_scale_bound
-        log_scale = limit * jnp.tanh(raw[:, 0] / limit)
-        spline = distrax.RationalQuadraticSpline(
-            limit * jnp.tanh(SPLINE_GAIN * raw[:, 2:] / limit),
-            -config.bound,
-            config.bound,
-            boundary_slopes="identity",
-        )
-        return spline, log_scale, raw[:, 1], active
+        raw, active = self.condition(x, raw_numbers(config.bins))
+        # Splines are the costly part: none for frozen sites.
+        maps = affine_spline(raw[active], config.bound, config.log_scale_bound)
+        return maps, active
 
     def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
         """Return y and sum (s + log S')."""
-        spline, log_scale, shift, active = self._maps(z)
-        moved, log_slope = spline.forward_and_log_det(
-            z[active] * jnp.exp(log_scale) + shift
-        )
-        return z.at[active].set(moved), jnp.sum(log_scale + log_slope)
+        maps, active = self._maps(z)
+        moved, slopes = maps.forward_and_log_det(z[active])
+        return z.at[active].set(moved), jnp.sum(slopes)
 
     def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
         """Return z and -sum (s + log S')."""
-        spline, log_scale, shift, active = self._maps(y)
-        moved, log_slope = spline.inverse_and_log_det(y[active])
-        z = y.at[active].set((moved - shift) * jnp.exp(-log_scale))
-        return z, jnp.sum(log_slope - log_scale)
+        maps, active = self._maps(y)
+        moved, slopes = maps.inverse_and_log_det(y[active])
+        return y.at[active].set(moved), jnp.sum(slopes)
 
 
 class SplineCouplings(Checkerboard):

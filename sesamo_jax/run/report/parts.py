@@ -49,9 +49,13 @@ def meaning(metrics: Mapping[str, Any]) -> str:
 
 
 def notices(metrics: Mapping[str, Any]) -> list[str]:
-    """Return what has been chosen for the target, a line each."""
+    """Return what has been chosen for the target, and whether training ended early."""
     sites = metrics.get("sites")  # of runs since there is a choice
-    return [] if sites is None else [sites]
+    first = metrics["seeds"][0]
+    lines = [] if sites is None else [sites]
+    if "stopped" in first:
+        lines.append(f"training ended at step {first['steps']:,}: {first['stopped']}")
+    return lines
 
 
 def verdicts(metrics: Mapping[str, Any]) -> list[str]:
