@@ -11,6 +11,7 @@ import time
 import tomllib
 from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -483,6 +484,13 @@ def test_the_package_is_a_program(tmp_path):
     code, out, err = finish(start(tmp_path, *arguments, program=("-m", "sesamo_jax")))
     assert (code, out) == (2, "")
     assert err.startswith("sesamo-jax run: unknown target 'phi'")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"sesamo-jax {version('sesamo-jax')}\n"
 
 
 @pytest.mark.slow  # three processes; in one, `test_resume`

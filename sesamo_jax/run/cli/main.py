@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 from sesamo_jax.run.cli import compare, data, run, selftest, study, sweep
@@ -33,6 +34,8 @@ to begin with:
 def main(arguments: list[str] | None = None) -> None:
     """Run `sesamo-jax`; exit code 1 for a failed run, 2 for wrong usage."""
     parser = Parser(prog="sesamo-jax", description=DESCRIPTION, epilog=EXAMPLES)
+    version = f"sesamo-jax {metadata.version('sesamo-jax')}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     for name, command in COMMANDS.items():
         own = commands.add_parser(
