@@ -32,7 +32,7 @@ ON_FLOWS = {
     **dict.fromkeys(("checkerboard", "continuous", "spline"), "phi4_real"),
     **dict.fromkeys(("slice_continuous", "slice_coupling"), "phi4_complex"),
     **dict.fromkeys(("black_box", "equivariant_graph", "kernel"), "dw4"),
-    "realnvp": "gmm",
+    **dict.fromkeys(("neural_spline", "realnvp"), "gmm"),
 }
 
 
@@ -149,7 +149,7 @@ def test_every_number_and_name_declares_what_it_may_be():
             kind = str(hints[item.name])
             if is_dataclass(getattr(section, item.name)) or "bool" in kind:
                 continue
-            free = item.name in ("data", "warm_start")  # paths
+            free = item.name in ("data", "warm_start", "flow")  # paths; a record
             assert free or item.metadata, (type(section), item.name)
             check_fields(section, "section")  # the defaults are in their range
 

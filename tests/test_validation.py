@@ -16,7 +16,7 @@ from sesamo_jax.config import (
 )
 from sesamo_jax.config.record import to_json
 from sesamo_jax.core import Target
-from sesamo_jax.flows import SliceCouplingConfig
+from sesamo_jax.flows import RealNVPConfig, SliceCouplingConfig
 from sesamo_jax.targets import build_target
 
 
@@ -54,6 +54,7 @@ def test_complete_leaves_what_was_set():
     config = Config(
         sites="all",
         density="strict",
+        flow=RealNVPConfig(couplings=3),
         base=BaseConfig(mean=0.3, variance=7.0),
         training=TrainingConfig(
             objective="self_reparam", gradient="total", density="orbit"
