@@ -12,15 +12,16 @@ and x goes to T_v y. Never rejected; r are shares in harmonic approximation, whi
 nearly always name the well that x is in.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Key
+from sesamo_jax.core import Array, Key, Symmetry
 from sesamo_jax.modulation.discrete.cosets import CosetLaw
 from sesamo_jax.modulation.discrete.heat_bath import log_shares
-from sesamo_jax.reference.move import Action, Move, Observe, accept
+from sesamo_jax.reference.move import Action, Move, Observe, Step, accept
 from sesamo_jax.symmetries import Chain, Wells
 
 
@@ -50,22 +51,41 @@ def between_wells(wells: Wells) -> Move:
 def along_chain(symmetry: Chain) -> Move:
     """Return a Metropolis step of the element, proposed level by level."""
 
+    def law_of(action: Action) -> CosetLaw:
+        return CosetLaw(symmetry, action)
+
+    # The law once to draw and once for the probability of coming back, and both ends.
+    calls = 2 * sum(symmetry.indices) + 2
+    return Move("orbit", proposed_by(law_of, symmetry), calls)
+
+
+def proposed_by(law_of: Callable[[Action], Any], symmetry: Symmetry) -> Step:
+    """Return a step to T_v y, v proposed by a law without parameters.
+
+    With x = T_u y it is accepted with min(1, e^(f(x) - f(T_v y)) p(u | y) / p(v | y)),
+    as Metropolis and Hastings do: always, where the law is that of the target.
+
+    Args:
+        law_of: from an action to the law p(v | y).
+        symmetry: of isometries.
+    """
+
     def step(
         key: Key, x: Array, action: Action, observe: Observe
     ) -> tuple[Array, Array, Any]:
-        draw_key, accept_key = jax.random.split(key)
-        law, u = CosetLaw(symmetry, action), symmetry.sector(x)
-        y = symmetry.undo(u, x)
+        law = law_of(action)
 
         def apply(*args: Array, method: str = "__call__") -> Any:
             return law.apply({}, *args, method=method)
 
-        proposed, log_p = apply(draw_key, y)
-        there = symmetry.act(proposed, y)[0]
+        draw_key, accept_key = jax.random.split(key)
+        u = symmetry.sector(x)
+        y = symmetry.undo(u, x)
+        v, log_p = apply(draw_key, y)
+        there = symmetry.act(v, y)[0]
         log_ratio = action(x) - action(there)
         log_ratio += apply(u, y, method="log_prob") - log_p
         x, rate = accept(accept_key, x, there, log_ratio)
         return x, rate, observe(x)
 
-    # The law once to draw and once for the probability of coming back, and both ends.
-    return Move("orbit", step, 2 * sum(symmetry.indices) + 2)
+    return step

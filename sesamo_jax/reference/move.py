@@ -10,6 +10,7 @@ from sesamo_jax.core import Array, Key
 
 Action = Callable[[Array], Array]
 Observe = Callable[[Array], Any]
+Step = Callable[[Key, Array, Action, Observe], tuple[Array, Array, Any]]
 
 
 class Move(NamedTuple):
@@ -24,7 +25,7 @@ class Move(NamedTuple):
     """
 
     name: str
-    step: Callable[[Key, Array, Action, Observe], tuple[Array, Array, Any]]
+    step: Step
     calls: int
 
 

@@ -31,7 +31,7 @@ from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, build_law
 from sesamo_jax.modulation.circle.law import CircleHeatBathLaw
 from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
 from sesamo_jax.modulation.discrete.heat_bath import image_actions, log_shares
-from sesamo_jax.reference.law_moves import along_chain, between_wells
+from sesamo_jax.reference.law_moves import along_chain, between_wells, proposed_by
 from sesamo_jax.reference.move import Action, Move, Observe, accept
 from sesamo_jax.symmetries import U1, Chain, Product, Wells
 
@@ -156,26 +156,9 @@ def _on_circle(target: Target) -> Move:
         aimed = replace(target, action=action, observables={}, measure=None)
         return cast(OnCircle, build_law("heat_bath", aimed))
 
-    def step(
-        key: Key, x: Array, action: Action, observe: Observe
-    ) -> tuple[Array, Array, Any]:
-        law = law_of(action)
-
-        def apply(*args: Any, method: str = "__call__") -> Any:
-            return law.apply({}, *args, method=method)
-
-        angle_key, accept_key = jax.random.split(key)
-        angle = symmetry.sector(x)
-        y = symmetry.undo(angle, x)
-        proposed, log_p = apply(angle_key, y)
-        there = symmetry.act(proposed, y)[0]
-        log_ratio = action(x) - action(there)
-        log_ratio += apply(angle, y, method="log_prob") - log_p
-        x, rate = accept(accept_key, x, there, log_ratio)
-        return x, rate, observe(x)
-
     # The law once to draw and twice for its density, and the action at both ends.
-    return Move("orbit", step, 3 * law_of(target.action).evaluations + 2)
+    calls = 3 * law_of(target.action).evaluations + 2
+    return Move("orbit", proposed_by(law_of, symmetry), calls)
 
 
 def radial_move(target: Target) -> Move:
