@@ -222,7 +222,10 @@ def test_the_law_of_cosets_draws_what_it_says(key):
     np.testing.assert_allclose(np.exp(log_probs).sum(), 1, atol=F64)
     # By hand: the last level first, each by the target's own weights.
     expected = np.zeros(6)
-    weight = lambda x: np.exp(-float(skew(x)))  # noqa: E731
+
+    def weight(x):
+        return np.exp(-float(skew(x)))
+
     inner = [group.lift(1, t, y) for t in range(2)]
     for t1, image in enumerate(inner):
         outer = [weight(group.lift(0, t, image)) for t in range(3)]
