@@ -17,7 +17,7 @@ from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.reference.move import nothing
 from sesamo_jax.reference.moves import build_moves, orbit_move, radial_move
 from sesamo_jax.reference.smc import run_smc
-from sesamo_jax.symmetries import U1, Cyclic, sign_flips
+from sesamo_jax.symmetries import ON, U1, Cyclic, sign_flips
 from sesamo_jax.targets import build_target
 
 EVENTS = 40_000
@@ -46,6 +46,22 @@ def lopsided(symmetry, shape):
     return Target("lopsided", shape, action, symmetry, jnp.float64, sample=sample)
 
 
+def leaning(shape):
+    """Return a Gaussian that a field, and little else, makes no rotation's image."""
+    precision = jnp.asarray([1.0, 1.4, 0.7])
+    centre = jnp.asarray([0.5, -0.8, 0.3])
+
+    def action(x):
+        return jnp.sum(precision * (x - centre) ** 2) / 2
+
+    def sample(key, n):
+        normal = jax.random.normal(key, (n, *shape))
+        return centre + normal / jnp.sqrt(precision)
+
+    symmetry = ON(3, broken=True, linear=True)
+    return Target("leaning", shape, action, symmetry, jnp.float64, sample=sample)
+
+
 SIX_SIGNS = lopsided(sign_flips((6,), [[0, 3], [1], [2], [4], [5]]), (6,))
 FOUR_SIGNS = lopsided(sign_flips((4,), [[1, 2], [0], [3]]), (4,))
 CASES = {
@@ -53,6 +69,8 @@ CASES = {
     "listed signs": (FOUR_SIGNS, orbit_move, True),
     "signs by parts": (SIX_SIGNS, orbit_move, False),
     "circle": (lopsided(U1(broken=True), (2, 2)), orbit_move, True),
+    "sphere": (lopsided(ON(3, broken=True), (2, 3)), orbit_move, True),
+    "sphere by a line": (leaning((2, 3)), orbit_move, True),
     "radial": (lopsided(None, (3,)), radial_move, True),
 }
 

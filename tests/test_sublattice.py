@@ -101,7 +101,7 @@ def test_a_slice_base_has_the_same_density_both_ways_and_its_unit(rng):
     extents = (2, 4)
     sites = EvenSites(extents)
     start = nested(spectra(extents, 2, rng))
-    base = SliceGaussian(sites, 0.3, start, jnp.float64)
+    base = SliceGaussian(sites, 2, 0.3, start, jnp.float64)
     noise = jnp.asarray(rng.normal(size=(20_000, *sites.shape, 2)))
     params = base.init(jax.random.key(0), noise[0], method="from_noise")
     draw = jax.jit(jax.vmap(partial(base.apply, params, method="from_noise")))

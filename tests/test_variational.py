@@ -161,10 +161,13 @@ SCALES = {
     "gaussian": Gaussian((3,), 0.0, 2.5, jnp.float64),
     "spectral": SpectralGaussian(Lattice((2, 2)), 0.8, nest(SPECTRUM), jnp.float64),
     "slice-broken": SliceGaussian(
-        Lattice((2, 2)), 1.4, nest([SPECTRUM, 2 * SPECTRUM]), jnp.float64
+        Lattice((2, 2)), 2, 1.4, nest([SPECTRUM, 2 * SPECTRUM]), jnp.float64
+    ),
+    "slice-four": SliceGaussian(
+        Lattice((2, 2)), 4, 0.7, nest([SPECTRUM, 2 * SPECTRUM]), jnp.float64
     ),
     "slice-symmetric": SliceGaussian(
-        Lattice((2, 2)), 0.0, nest([SPECTRUM, SPECTRUM]), jnp.float64
+        Lattice((2, 2)), 2, 0.0, nest([SPECTRUM, SPECTRUM]), jnp.float64
     ),
 }
 
@@ -173,7 +176,7 @@ SCALES = {
 def test_the_unit_of_a_base_is_its_root_mean_square(name, key):
     """Of |z_j| for complex fields; zero modes that weigh as much as all waves."""
     base = SCALES[name]
-    shape = SHAPES.get(name, (2, 2, 2))
+    shape = SHAPES.get(name, (2, 2, getattr(base, "components", 1)))
     noise = jax.random.normal(key, (40_000, *shape), jnp.float64)
     params = base.init(key, noise[0], method="from_noise")
     draw = jax.jit(jax.vmap(lambda n: base.apply(params, n, method="from_noise")[0]))

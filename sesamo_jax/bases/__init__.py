@@ -33,7 +33,8 @@ class Base(NamedTuple):
         takes_variance: whether it has one variance, to be chosen, instead of a learned
             spectrum; its mean then starts at 0 unless chosen too.
         held: configurations that building it holds at once.
-        on_slice: whether it is a density on the U(1) slice instead of all of space.
+        on_slice: whether it is a density on the slice of a continuous group instead
+            of all of space.
     """
 
     build: Callable[[Target, float | None, float | None], nn.Module]
@@ -56,7 +57,8 @@ class BaseConfig:
 
     Attributes:
         kind: `gaussian`, independent components; `spectral`, a lattice field with a
-            learned mean and spectrum; `slice`, the same for complex fields.
+            learned mean and spectrum; `slice`, the same for fields of several
+            components on the slice of U(1) or O(N).
         mean: of every component at the start; None takes 0 for a `gaussian` base, and
             for the others the mean of the Gaussian field nearest to the target. A
             `spectral` base that starts at 0 keeps it.

@@ -1,44 +1,48 @@
-"""The base on the U(1) slice: massive and Goldstone modes, and a radial zero mode.
+"""The base on slices of U(1) and O(N): massive and Goldstone modes, a radial zero mode.
 
-Real and imaginary part have a spectrum each. The imaginary zero mode is 0, the real one
-m = |mu + sigma (n_1 + i n_2)| with standard normal n: a Rice variable. Its density
-vanishes linearly at m = 0, as that of the theory does in every phase, since a density
-that is finite at x = 0 in the plane of the zero mode has a factor m in polar
-coordinates; for mu >> sigma it is the Gaussian of the broken phase.
+The first component has a spectrum, that of the massive modes, the other N - 1 have
+another in common. Their zero modes are 0, that of the first is m = |mu e_1 + sigma n|
+with N standard normal n: for N = 2 a Rice variable. Its density vanishes as m^{N-1} at
+m = 0, as that of the theory does in every phase, since a density that is finite at
+x = 0 in the space of the zero mode has that factor in spherical coordinates; for
+mu >> sigma it is the Gaussian of the broken phase.
 """
 
+from math import log, pi
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import i0e
 from jax.scipy.stats import norm
 
 from sesamo_jax.bases.spectral import nested
 from sesamo_jax.bases.variational import PER_MOMENTUM, nearest_gaussian
 from sesamo_jax.core import Array, Target
 from sesamo_jax.geometry.lattice import Lattice, lattice_of
+from sesamo_jax.geometry.sphere import log_mean_exp_on_sphere, surface
 
 
 class SliceGaussian(nn.Module):
-    """Base on {Im sum y = 0, m > 0} for fields of shape (*lattice, 2).
+    """Base on {M = m e_1, m > 0} for fields of shape (*lattice, N).
 
     Attributes:
         lattice: on whose sites the field lives.
-        mean: starting value of mu / sqrt(N), the ring's radius per site.
-        spectra: starting values of S(k) of real and imaginary part, (2, *extents),
+        components: N.
+        mean: starting value of mu / sqrt(V), the radius of the vacua per site.
+        spectra: starting values of S(k) along and across the first axis, (2, *extents),
             nested tuples; the zero mode of the first is sigma^2, of the second unused.
         dtype: floating type.
     """
 
     lattice: Lattice
+    components: int
     mean: float
     spectra: tuple
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        """Create mu and one log variance per part and class of momenta."""
+        """Create mu and, along and across, a log variance per class of momenta."""
         self.classes, first = self.lattice.momentum_classes()
         start = np.log(np.asarray(self.spectra).reshape(2, -1)[:, first])
         self.mu = self.param("mean", lambda _: jnp.asarray(self.mean, self.dtype))
@@ -49,15 +53,17 @@ class SliceGaussian(nn.Module):
     @property
     def scale(self) -> float:
         """Root mean square of |z_j| at the start, without the unused zero mode."""
-        real, imaginary = np.reshape(self.spectra, (2, -1))
-        # m^2 = |mu + sigma (n_1 + i n_2)|^2 counts sigma^2 = real[0] twice.
-        zero_modes = (real[0] - imaginary[0]) / (real.size * self.lattice.share)
-        variance = np.mean(real) + np.mean(imaginary) + zero_modes
+        along, across = np.reshape(self.spectra, (2, -1))
+        others = self.components - 1
+        # m^2 = |mu e_1 + sigma n|^2 counts sigma^2 = along[0] N times.
+        zero_modes = (along[0] - across[0]) / (along.size * self.lattice.share)
+        variance = np.mean(along) + others * (np.mean(across) + zero_modes)
         return float(self.mean**2 + variance) ** 0.5
 
     def _log_gain(self) -> Array:
-        """Return log sqrt(S), (*extents, 2), with zero modes."""
-        gain = self.log_variance[:, self.classes] / 2
+        """Return log sqrt(S), (*extents, N), with zero modes."""
+        which = np.minimum(np.arange(self.components), 1)
+        gain = self.log_variance[:, self.classes][which] / 2
         return jnp.moveaxis(gain, 0, -1)
 
     def _filter(self, field: Array, log_gain: Array) -> Array:
@@ -68,33 +74,33 @@ class SliceGaussian(nn.Module):
 
     def _log_prob(self, noise: Array, m: Array) -> Array:
         """Return the log density from white noise without zero modes, and from m."""
-        sites = noise.size // 2
+        sites = noise.size // self.components
         log_gain = self._log_gain()
         zero = (0,) * (noise.ndim - 1)
-        # norm.logpdf also counts the two zero modes, at 0: they are taken out.
-        waves = jnp.sum(norm.logpdf(noise)) + jnp.log(2 * jnp.pi)
+        # norm.logpdf also counts the N zero modes, at 0: they are taken out.
+        waves = jnp.sum(norm.logpdf(noise)) + self.components / 2 * log(2 * pi)
         volume = self.lattice.share * jnp.sum(log_gain)
         waves = waves - volume + jnp.sum(log_gain[zero])
         centre, log_sigma = self.mu * sites**0.5, log_gain[zero][0]
-        return waves + rice_log_prob(m, centre, log_sigma)
+        return waves + radial_log_prob(m, centre, log_sigma, self.components)
 
     def from_noise(self, noise: Array) -> tuple[Array, Array]:
         """Return z and log q_0(z) for one event of standard normal noise."""
-        sites = noise.size // 2
+        sites = noise.size // self.components
         axes = tuple(range(noise.ndim - 1))
         average = jnp.mean(noise, axis=axes)
         waves = noise - average
         log_gain = self._log_gain()
         sigma = jnp.exp(log_gain[(0,) * len(axes)][0])
-        kick = average * sites**0.5  # two standard normals
-        radial = jnp.stack([self.mu * sites**0.5 + sigma * kick[0], sigma * kick[1]])
+        kick = average * sites**0.5  # N standard normals
+        radial = (sigma * kick).at[0].add(self.mu * sites**0.5)
         m = jnp.sqrt(jnp.sum(radial**2))
         z = self._filter(waves, log_gain).at[..., 0].add(m / sites**0.5)
         return z, self._log_prob(waves, m)
 
     def log_prob(self, z: Array) -> Array:
         """Return log q_0(z), orthonormal coordinates of the slice; -inf for m <= 0."""
-        sites = z.size // 2
+        sites = z.size // self.components
         axes = tuple(range(z.ndim - 1))
         average = jnp.mean(z, axis=axes)
         m = average[0] * sites**0.5
@@ -103,30 +109,41 @@ class SliceGaussian(nn.Module):
         return jnp.where(m > 0, self._log_prob(noise, safe), -jnp.inf)
 
 
-def rice_log_prob(m: Array, centre: Array, log_sigma: Array) -> Array:
-    """Return the log density of m = |centre + sigma (n_1 + i n_2)|, m > 0.
+def radial_log_prob(
+    m: Array, centre: Array, log_sigma: Array, components: int
+) -> Array:
+    """Return the log density of m = |centre e_1 + sigma n|, m > 0, n of N components.
 
-    Numerics: with r = m / sigma and c = centre / sigma it is log r - (r - c)^2 / 2 +
-    log(e^{-rc} I_0(rc)) - log sigma; the scaled Bessel function neither overflows nor
-    vanishes.
+    With r = m / sigma and c = centre / sigma that of a Gaussian in spherical
+    coordinates: r^{N-1} exp(-(r - c)^2 / 2) times the mean of exp(r c (omega_1 - 1))
+    over the sphere, whose logarithm neither overflows nor vanishes.
     """
     r, c = m * jnp.exp(-log_sigma), jnp.abs(centre) * jnp.exp(-log_sigma)
-    return jnp.log(r) - (r - c) ** 2 / 2 + jnp.log(i0e(r * c)) - log_sigma
+    constant = log(surface(components)) - components / 2 * log(2 * pi)
+    radial = (components - 1) * jnp.log(r) - (r - c) ** 2 / 2
+    mean = log_mean_exp_on_sphere(r * c, components)
+    return constant + radial + mean - log_sigma
 
 
 def nearest_slice_gaussian(
     target: Target, mean: float | None, variance: float | None = None
 ) -> SliceGaussian:
-    """Return a slice base that starts as the nearest Gaussian to a complex field.
+    """Return a slice base that starts as the Gaussian nearest to a field.
 
     Args:
-        target: with an action of fields (*lattice, 2) that is invariant under the
+        target: with an action of fields (*lattice, N) that is invariant under the
             symmetries of the lattice.
-        mean: starting value of mu / sqrt(N); None to look for it.
+        mean: starting value of mu / sqrt(V); None to look for it.
         variance: of no use, the nearest spectra are taken.
     """
     lattice = lattice_of(target, len(target.event_shape) - 1)
+    components = target.event_shape[-1]
     mean, spectra = nearest_gaussian(
-        lambda x: target.action(jnp.moveaxis(x, 0, -1)), 2, lattice, mean, target.dtype
+        lambda x: target.action(jnp.moveaxis(x, 0, -1)),
+        components,
+        lattice,
+        mean,
+        target.dtype,
     )
-    return SliceGaussian(lattice, mean, nested(spectra), target.dtype)
+    both = np.stack([spectra[0], spectra[1:].mean(axis=0)])
+    return SliceGaussian(lattice, components, mean, nested(both), target.dtype)

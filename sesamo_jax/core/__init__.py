@@ -13,6 +13,7 @@ from sesamo_jax.core.model import (
     Transport,
 )
 from sesamo_jax.core.symmetry import (
+    ContinuousSymmetry,
     Factor,
     FiniteSymmetry,
     SitewiseSymmetry,
@@ -38,6 +39,7 @@ __all__ = [
     "MAX_LISTED_SECTORS",
     "Array",
     "Bijection",
+    "ContinuousSymmetry",
     "Derived",
     "Exact",
     "Factor",

@@ -65,6 +65,19 @@ class FiniteSymmetry(Symmetry, Protocol):
 
 
 @runtime_checkable
+class ContinuousSymmetry(Symmetry, Protocol):
+    """A symmetry that acts freely on slices of the same space."""
+
+    def ways(self, x: Array) -> Array:
+        """Return the elements of all ways to reach x as T_g y, along the first axis."""
+        ...
+
+    def agree(self, ways: Array, g: Array) -> Array:
+        """Return which of these ways are those of g, truth values (ways,)."""
+        ...
+
+
+@runtime_checkable
 class SitewiseSymmetry(Symmetry, Protocol):
     """A symmetry that does the same at every site of a field."""
 

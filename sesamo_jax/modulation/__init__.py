@@ -1,7 +1,7 @@
 """Modulation laws p_S(u | y), one per file, and the table that names them."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from sesamo_jax.core import FiniteSymmetry, Target, as_finite
 from sesamo_jax.geometry.moments import LocalMoments
@@ -23,7 +23,10 @@ from sesamo_jax.modulation.discrete.law import FiniteLaw
 from sesamo_jax.modulation.discrete.learned import LearnedLaw
 from sesamo_jax.modulation.discrete.signs import SignLaw
 from sesamo_jax.modulation.discrete.wells import WellsLaw
-from sesamo_jax.symmetries import U1, Chain, Wells
+from sesamo_jax.modulation.sphere.grid import SphereHeatBathLaw, SphereLearnedLaw
+from sesamo_jax.modulation.sphere.law import SphereExactLaw, SphereLaw
+from sesamo_jax.modulation.sphere.von_mises_fisher import VonMisesFisherLaw
+from sesamo_jax.symmetries import ON, U1, Chain, Wells
 
 __all__ = [
     "LAWS",
@@ -37,7 +40,7 @@ __all__ = [
     "build_law",
 ]
 
-Law = FiniteLaw | CircleLaw
+Law = FiniteLaw | CircleLaw | SphereLaw
 # All laws but `autoregressive` and `cosets` list the elements of a finite group; beyond
 # this bound a batch of 1,000 samples would hold more than 65 million numbers.
 MAX_ENUMERATED_ORDER = 2**16
@@ -49,6 +52,7 @@ class Modulation(NamedTuple):
     Attributes:
         finite: `(target, group)` to the law over a finite group.
         circle: `(target, group)` to the law over the angles of U(1).
+        sphere: `(target, group)` to the law over the directions of O(N).
         varies_weights: whether the weight of x = T_u y depends on u, because the law
             has parameters or knows only a part of the orbit, so that training has to
             follow the draw of u and not y alone.
@@ -60,6 +64,7 @@ class Modulation(NamedTuple):
 
     finite: Callable[[Target, FiniteSymmetry], FiniteLaw]
     circle: Callable[[Target, U1], CircleLaw]
+    sphere: Callable[[Target, ON], SphereLaw]
     varies_weights: bool = False
     is_listed: bool = True
     takes_orbit: bool = False
@@ -77,34 +82,53 @@ def _circle_heat_bath(target: Target, symmetry: U1) -> CircleLaw:
     return law(symmetry, target.action)
 
 
+def _sphere_heat_bath(target: Target, symmetry: ON) -> SphereLaw:
+    law = VonMisesFisherLaw if symmetry.linear else SphereHeatBathLaw
+    return law(symmetry, target.action)
+
+
+def _sphere_learned(target: Target, symmetry: ON) -> SphereLaw:
+    return SphereLearnedLaw(symmetry, dtype=target.dtype)
+
+
 def _circle_learned(target: Target, symmetry: U1) -> CircleLaw:
     return CircleLearnedLaw(symmetry, dtype=target.dtype)
 
 
-def _no_chain(target: Target, symmetry: U1) -> CircleLaw:
+def _no_chain(target: Target, symmetry: U1 | ON) -> NoReturn:
     raise ValueError(
-        "modulation 'cosets' goes down a chain of subgroups, which the circle of "
-        f"{target.name!r} is not: use 'heat_bath'"
+        "modulation 'cosets' goes down a chain of subgroups, which the continuous "
+        f"group of {target.name!r} is not: use 'heat_bath'"
     )
 
 
 # A new law: one file, one row here.
 LAWS: dict[str, Modulation] = {
-    "heat_bath": Modulation(_heat_bath, _circle_heat_bath, takes_orbit=True),
+    "heat_bath": Modulation(
+        _heat_bath, _circle_heat_bath, _sphere_heat_bath, takes_orbit=True
+    ),
     "exact": Modulation(
         lambda target, group: ExactLaw(group),
         lambda target, group: CircleExactLaw(group),
+        lambda target, group: SphereExactLaw(group),
         is_invariant=True,
     ),
     "learned": Modulation(
         lambda target, group: LearnedLaw(group, target.dtype),
         _circle_learned,
+        _sphere_learned,
         varies_weights=True,
     ),
     "autoregressive": Modulation(
-        build_autoregressive, _circle_learned, varies_weights=True, is_listed=False
+        build_autoregressive,
+        _circle_learned,
+        _sphere_learned,
+        varies_weights=True,
+        is_listed=False,
     ),
-    "cosets": Modulation(build_cosets, _no_chain, varies_weights=True, is_listed=False),
+    "cosets": Modulation(
+        build_cosets, _no_chain, _no_chain, varies_weights=True, is_listed=False
+    ),
 }
 
 
@@ -113,9 +137,9 @@ def build_law(name: str, target: Target) -> Law:
 
     Raises:
         ValueError: for an unknown law, a target without a symmetry, a group too large
-            to enumerate, a continuous one other than U(1), the exact law for a broken
-            symmetry, the autoregressive one for other groups than sign flips, or that
-            of cosets for others than chains of subgroups.
+            to enumerate, a continuous one other than U(1) and O(N), the exact law for
+            a broken symmetry, the autoregressive one for other groups than sign flips,
+            or that of cosets for others than chains of subgroups.
     """
     symmetry = target.symmetry
     if name not in LAWS:
@@ -133,6 +157,8 @@ def build_law(name: str, target: Target) -> Law:
         )
     if isinstance(symmetry, U1):
         return law.circle(target, symmetry)
+    if isinstance(symmetry, ON):
+        return law.sphere(target, symmetry)
     if symmetry.order is None:
         raise ValueError(
             f"no law {name!r} is known for the continuous group of {target.name!r}: "

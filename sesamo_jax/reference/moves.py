@@ -8,8 +8,9 @@ isometries. Wells that no symmetry connects have a move of their own, see `law_m
 
 Large products of groups move factor after factor, since the conditional of one factor
 is a Gibbs update too: the sum of their orders in evaluations of f, not the product. On
-the circle the angle is proposed from the heat bath's density there and accepted as
-Metropolis and Hastings do; always, where that density is the target's own.
+the circle and on spheres the angle, or direction, is proposed from the heat bath's
+density there and accepted as Metropolis and Hastings do; always, where that density is
+the target's own.
 
 Two moves for the Hubbard model, whose walls trajectories do not cross: the radial one,
 x -> e^gamma x, and flips of the sign of a field at one time, or of two neighbours', by
@@ -25,17 +26,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sesamo_jax.core import Array, FiniteSymmetry, Key, Target, as_finite
+from sesamo_jax.core import Array, FiniteSymmetry, Key, Symmetry, Target, as_finite
 from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, build_law
 from sesamo_jax.modulation.circle.law import CircleHeatBathLaw
 from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
 from sesamo_jax.modulation.discrete.heat_bath import image_actions, log_shares
+from sesamo_jax.modulation.sphere.grid import SphereHeatBathLaw
+from sesamo_jax.modulation.sphere.von_mises_fisher import VonMisesFisherLaw
 from sesamo_jax.reference.law_moves import along_chain, between_wells, proposed_by
 from sesamo_jax.reference.move import Action, Move, Observe, accept
-from sesamo_jax.symmetries import U1, Chain, Product, Wells
+from sesamo_jax.symmetries import Chain, Product, Wells
 
-OnCircle = CircleHeatBathLaw | VonMisesLaw
+OnCircleOrSphere = (
+    CircleHeatBathLaw | VonMisesLaw | SphereHeatBathLaw | VonMisesFisherLaw
+)
 MOST_JOINT = 16  # elements of a product that is drawn from at once
 MOST_FLIPS = 64  # of signs at single times, in one move
 SMALLEST_RADIAL, LARGEST_RADIAL = 1e-3, 1.0  # standard deviations of gamma
@@ -69,7 +74,7 @@ def orbit_move(target: Target) -> Move:
     Raises:
         ValueError: for a target without a symmetry, a group of more than
             `MAX_ENUMERATED_ORDER` elements that is no product, or a continuous one
-            other than U(1); one sentence.
+            other than U(1) and O(N); one sentence.
     """
     symmetry = target.symmetry
     if symmetry is None:
@@ -78,7 +83,7 @@ def orbit_move(target: Target) -> Move:
             "along: leave it out"
         )
     if symmetry.order is None:
-        return _on_circle(target)
+        return _on_circle_or_sphere(target, symmetry)
     if isinstance(symmetry, Wells):
         return between_wells(symmetry)
     if isinstance(symmetry, Chain) and symmetry.order > MAX_ENUMERATED_ORDER:
@@ -148,13 +153,12 @@ def _by_parts(parts: Sequence[FiniteSymmetry]) -> Move:
     return Move("orbit", step, most * len(parts))
 
 
-def _on_circle(target: Target) -> Move:
-    """Return a Metropolis step of the angle, proposed from the heat bath's density."""
-    symmetry = cast(U1, target.symmetry)
+def _on_circle_or_sphere(target: Target, symmetry: Symmetry) -> Move:
+    """Return a Metropolis step of the element, proposed from the heat bath."""
 
-    def law_of(action: Action) -> OnCircle:
+    def law_of(action: Action) -> OnCircleOrSphere:
         aimed = replace(target, action=action, observables={}, measure=None)
-        return cast(OnCircle, build_law("heat_bath", aimed))
+        return cast(OnCircleOrSphere, build_law("heat_bath", aimed))
 
     # The law once to draw and twice for its density, and the action at both ends.
     calls = 3 * law_of(target.action).evaluations + 2

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from sesamo_jax.bases import build_base
 from sesamo_jax.core import (
     Array,
+    ContinuousSymmetry,
     FiniteSymmetry,
     Integrated,
     Key,
@@ -35,7 +36,7 @@ from sesamo_jax.parallel.memory import check_parameters
 from sesamo_jax.samplers.events import sample_and_images
 from sesamo_jax.samplers.flow_density import FlowDensity
 from sesamo_jax.samplers.weighting import leaked, orbit, sum_over_ways
-from sesamo_jax.symmetries import U1, Trivial, Wells
+from sesamo_jax.symmetries import Trivial, Wells
 
 
 def build_flow_model(
@@ -186,16 +187,16 @@ def _assemble(
     def ways_on_slice(
         params: Params, x: Array, drawn: Samples | None
     ) -> tuple[Array, Array]:
-        assert isinstance(symmetry, U1)  # `build_law` has refused all others
-        angles = symmetry.angles(x)
+        assert isinstance(symmetry, ContinuousSymmetry)  # `build_law` refuses others
+        ways = symmetry.ways(x)
 
         def way(u: Array) -> Array:
             y = symmetry.undo(u, x)
             log_p = law_apply(params, u, y, method="log_prob")
             return flow_log_prob_event(params, y) + log_p - symmetry.act(u, y)[1]
 
-        u = angles[0] if drawn is None else drawn.u
-        return jax.vmap(way)(angles), jnp.cos(angles - u) > 0
+        u = ways[0] if drawn is None else drawn.u
+        return jax.vmap(way)(ways), symmetry.agree(ways, u)
 
     def ways_on_orbit(
         params: Params, x: Array, drawn: Samples | None

@@ -67,8 +67,8 @@ def check_wells(config: Config, training: TrainingConfig, target: Target) -> Non
 def check_slice(config: Config, target: Target, continuous: bool) -> None:
     """Raise ValueError unless base and flow stay where the density of y is defined.
 
-    A group that acts on slices of the same space, U(1), takes y on the slice only: off
-    it, the density of x would be wrong without a sign of it.
+    A group that acts on slices of the same space, U(1) or O(N), takes y on the slice
+    only: off it, the density of x would be wrong without a sign of it.
     """
     needed = continuous and not isinstance(target.geometry, Slice)
     on_slice = BASES[config.base.kind].on_slice
@@ -84,8 +84,9 @@ def check_slice(config: Config, target: Target, continuous: bool) -> None:
         )
     if on_slice and not needed:
         raise ValueError(
-            f"base.kind={config.base.kind!r} is a density on the U(1) slice only: use "
-            f"'gaussian' or 'spectral' for method {config.method!r} on {target.name!r}"
+            f"base.kind={config.base.kind!r} is a density on the slice of a continuous "
+            f"group only: use 'gaussian' or 'spectral' for method {config.method!r} on "
+            f"{target.name!r}"
         )
 
 

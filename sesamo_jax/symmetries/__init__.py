@@ -15,6 +15,7 @@ from sesamo_jax.symmetries.finite.named import (
     symmetric,
     tetrahedral,
 )
+from sesamo_jax.symmetries.on import ON
 from sesamo_jax.symmetries.product import Product, sign_flips
 from sesamo_jax.symmetries.trivial import Trivial
 from sesamo_jax.symmetries.u1 import U1, AlignedU1
@@ -23,15 +24,16 @@ from sesamo_jax.symmetries.wells.minima import find_wells
 from sesamo_jax.symmetries.z2 import Z2
 
 __all__ = [
+    "ON",
+    "U1",
+    "Z2",
     "AlignedU1",
     "Chain",
     "Cyclic",
     "FiniteGroup",
     "Product",
     "Trivial",
-    "U1",
     "Wells",
-    "Z2",
     "alternating",
     "dihedral",
     "find_wells",

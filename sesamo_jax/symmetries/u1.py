@@ -55,9 +55,13 @@ class U1:
         real, imaginary = self._zero_mode(x)
         return jnp.arctan2(imaginary, real) % (2 * pi)
 
-    def angles(self, x: Array) -> Array:
+    def ways(self, x: Array) -> Array:
         """Return the g of all ways to reach x as e^{i g} y, here one, shape (1,)."""
         return self.sector(x)[None]
+
+    def agree(self, ways: Array, g: Array) -> Array:
+        """Return which ways are those of g, (ways,)."""
+        return jnp.cos(ways - g) > 0
 
     def margins(self, y: Array) -> Array:
         """Return -m, shape (1,)."""
@@ -92,7 +96,7 @@ class AlignedU1(U1):
         """Return Re e^{-i g} x, (*lattice)."""
         return jnp.cos(g) * x[..., 0] + jnp.sin(g) * x[..., 1]
 
-    def angles(self, x: Array) -> Array:
+    def ways(self, x: Array) -> Array:
         """Return the g of r and of -r, half a turn apart, shape (2,)."""
         g = self.sector(x)
         return jnp.stack([g, (g + pi) % (2 * pi)])

@@ -18,6 +18,7 @@ from sesamo_jax.targets.imported import (
 from sesamo_jax.targets.particles.double_well import DoubleWell
 from sesamo_jax.targets.particles.lennard_jones import LennardJones
 from sesamo_jax.targets.phi4.complex import Phi4Complex
+from sesamo_jax.targets.phi4.on import Phi4ON
 from sesamo_jax.targets.phi4.real import Phi4Real
 
 # A new target: one file with such a dataclass, one row here.
@@ -27,6 +28,7 @@ TARGETS: dict[str, TargetConfig] = {
     "hubbard": Hubbard(),
     "phi4_complex": Phi4Complex(),
     "phi4_complex_broken": Phi4Complex(alpha=0.005),
+    "phi4_on": Phi4ON(),
     "phi4_real": Phi4Real(),
     "dw2": DoubleWell(particles=2, pairs="once"),
     "dw4": DoubleWell(particles=4, pairs="once"),

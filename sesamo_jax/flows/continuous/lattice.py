@@ -17,7 +17,7 @@ Cheng 2022, who treat real fields on all sites.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import pi, prod
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -105,14 +105,14 @@ class ContinuousFlow(nn.Module):
         config: sizes.
         dtype: floating type.
         tolerance: of the adaptive integrator; 0 takes Runge-Kutta steps.
+        components: of the field.
     """
 
     lattice: Lattice
     config: ContinuousConfig = ContinuousConfig()
     dtype: Any = jnp.float32
     tolerance: float = 0.0
-
-    components: ClassVar[int] = 1
+    components: int = 1
 
     def setup(self) -> None:
         """Create the kernels, one number per class of displacements; all 0, v = 0."""

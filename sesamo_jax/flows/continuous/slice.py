@@ -1,7 +1,7 @@
-"""The equivariant continuous flow of a complex field, on the slice of U(1).
+"""The equivariant continuous flow of a field of N components, on the slice of O(N).
 
-It runs on all of C^N, where it commutes with phases, and turns what it reaches back
-onto the slice.
+It runs on all fields, where it commutes with rotations, and turns what it reaches back
+onto the slice; for N = 2, that of U(1).
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import check_fields, positive, size
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig, ContinuousFlow
 from sesamo_jax.geometry.lattice import Lattice
+from sesamo_jax.geometry.sphere import turn
 from sesamo_jax.geometry.sublattice import EvenSites
 
 
 @dataclass(frozen=True)
 class SliceContinuousConfig(ContinuousConfig):
-    """Sizes of an equivariant continuous flow of a complex field on the U(1) slice."""
+    """Sizes of an equivariant continuous flow on the slice of U(1) or O(N)."""
 
     keeps_slice: ClassVar[bool] = True
 
@@ -30,11 +31,11 @@ class SliceContinuousConfig(ContinuousConfig):
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
     ) -> nn.Module:
-        """Return the flow for one event shape (*lattice, 2); see the base class.
+        """Return the flow for one event shape (*lattice, N); see the base class.
 
         Raises:
             ValueError: for a field out of its range, or a last axis that is not of
-                length 2.
+                length 2, 3 or 4.
         """
         return self._on(Lattice(event_shape[:-1]), event_shape, dtype, tolerance)
 
@@ -56,37 +57,37 @@ class SliceContinuousConfig(ContinuousConfig):
         tolerance: float,
     ) -> nn.Module:
         check_fields(self, "flow")
-        if event_shape[-1] != 2 or len(event_shape) < 2:
+        if event_shape[-1] not in (2, 3, 4) or len(event_shape) < 2:
             raise ValueError(
-                "flow 'slice_continuous' needs complex fields of shape (*lattice, 2), "
-                f"got {event_shape}"
+                "flow 'slice_continuous' needs fields of shape (*lattice, N) with N = "
+                f"2, 3 or 4 components, got {event_shape}"
             )
-        return SliceContinuousFlow(lattice, self, dtype, tolerance)
+        return SliceContinuousFlow(lattice, self, dtype, tolerance, event_shape[-1])
 
 
 class SliceContinuousFlow(ContinuousFlow):
-    """The flow of a complex field over unit time, turned back onto the U(1) slice.
+    """The flow of a field over unit time, turned back onto the slice.
 
-    With x = e^{i theta} y and d^{2N} x = m dy dtheta before and after a flow that
-    commutes with phases, the map of y alone has log|det| = int div v + log(m / m').
+    With x = R(omega) y and d^{N V} x = m^{N-1} dy domega before and after a flow that
+    commutes with rotations, the map of y alone has log|det| = int div v +
+    (N - 1) log(m / m').
 
     Attributes:
         lattice: on whose sites the field lives.
         config: sizes.
         dtype: floating type.
         tolerance: of the adaptive integrator; 0 takes Runge-Kutta steps.
+        components: N.
     """
 
-    components: ClassVar[int] = 2
-
     def _on_slice(self, z: Array, start: float, end: float) -> tuple[Array, Array]:
-        x, log_det = self._integrate(z.reshape(-1, 2).T, start, end)
-        real, imaginary = jnp.sum(x[0]), jnp.sum(x[1])
-        size = jnp.sqrt(real**2 + imaginary**2)
-        cos, sin = real / size, imaginary / size
-        y = jnp.stack([cos * x[0] + sin * x[1], cos * x[1] - sin * x[0]], axis=-1)
+        x, log_det = self._integrate(z.reshape(-1, self.components).T, start, end)
+        total = jnp.sum(x, axis=1)
+        size = jnp.sqrt(jnp.sum(total**2))
+        y = turn(total / size, x.T, back=True)
         before = jnp.abs(jnp.sum(z[..., 0]))
-        return y.reshape(z.shape), log_det + jnp.log(before) - jnp.log(size)
+        log_ratio = jnp.log(before) - jnp.log(size)
+        return y.reshape(z.shape), log_det + (self.components - 1) * log_ratio
 
     def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
         """Return y = g(z) and log|det dy/dz| on the slice, for one event."""

@@ -8,7 +8,7 @@ exponentially.
 """
 
 from collections.abc import Callable
-from math import gamma, log, pi
+from math import log
 from typing import NamedTuple
 
 import jax
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key
+from sesamo_jax.geometry.sphere import surface
 from sesamo_jax.samplers.conditionals.tabulated import TabulatedLaw, tabulate
 
 Potential = Callable[[np.ndarray], np.ndarray]
@@ -104,7 +105,7 @@ class SiteConditional(NamedTuple):
         square = jnp.sum(rest**2)
         least = self.across.step * jnp.finfo(x.dtype).eps
         rho = jnp.sqrt(jnp.maximum(square, least**2))
-        sphere = log(_sphere(self.components - 1))
+        sphere = log(surface(self.components - 1))
         log_p = log_p + self.across.log_prob(rho, jnp.abs(a)) - sphere
         return log_p - (self.components - 2) * jnp.log(rho)
 
@@ -193,14 +194,9 @@ def _log_phi(
     rho, weights = limit * (1 + nodes) / 2, limit * weights / 2
     action = np.asarray(potential(np.hypot(a[:, None], rho)), np.float64)
     sums = _scaled(-action) @ (weights * rho ** (components - 2))
-    return np.log(_sphere(components - 1) * sums) - action.min(axis=1)
+    return np.log(surface(components - 1) * sums) - action.min(axis=1)
 
 
 def _scaled(exponents: np.ndarray) -> np.ndarray:
     """Return exponentials of rows, the largest of each 1."""
     return np.exp(exponents - exponents.max(axis=1, keepdims=True))
-
-
-def _sphere(dimensions: int) -> float:
-    """Return the surface |S^{n-1}| of the unit sphere in n dimensions."""
-    return 2 * pi ** (dimensions / 2) / gamma(dimensions / 2)

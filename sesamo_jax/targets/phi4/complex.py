@@ -6,22 +6,14 @@ last axis. The authors' package breaks the symmetry by alpha (Re + Im) instead, 
 a field sqrt(2) alpha along 45 degrees: `breaking="re_plus_im"`.
 """
 
-from dataclasses import dataclass
-from math import hypot, prod
+from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
-
-from sesamo_jax.core import DTYPES, Array, Target
+from sesamo_jax.core import DTYPES, Target
 from sesamo_jax.core.bounds import bounded, check_fields, choice
-from sesamo_jax.geometry.neighbours import NearestNeighbours
 from sesamo_jax.geometry.slices import Slice
 from sesamo_jax.symmetries import U1, AlignedU1
-from sesamo_jax.targets.phi4.field import (
-    check_field,
-    derived_observables,
-    extents,
-    two_point_functions,
-)
+from sesamo_jax.targets.phi4.field import extents
+from sesamo_jax.targets.phi4.theory import build_theory, couplings
 
 SPACES = ("full", "aligned")
 BREAKINGS = ("re", "re_plus_im")
@@ -58,47 +50,9 @@ class Phi4Complex:
             ValueError: for a field out of its range or an action without a lower bound.
         """
         check_fields(self, "target")
+        field = (-self.alpha, 0.0 if self.breaking == "re" else -self.alpha)
+        action = couplings(len(self.shape), self.kappa, self.lam, None, field)
         aligned = self.space == "aligned"
-        direction = (1.0, 0.0) if self.breaking == "re" else (1.0, 1.0)
-        dimensions, sites = len(self.shape), prod(self.shape)
-        constant = 1 - 2 * self.lam - 2 * abs(self.kappa) * dimensions
-        linear = self.alpha * hypot(*direction)
-        check_field(self.shape, self.dtype, linear, constant, self.lam)
-
-        def potential(x: Array) -> Array:
-            square = (x**2).sum(axis=-1)
-            return (1 - 2 * self.lam) * square + self.lam * square**2
-
-        field = tuple(-self.alpha * part for part in direction)
-        lattice = NearestNeighbours(self.shape, potential, 2 * self.kappa, field)
-        action = lattice.action
-
-        def mean_field(x: Array) -> Array:
-            return jnp.mean(x.reshape(sites, 2), axis=0)
-
-        def modulus_squared(x: Array) -> Array:
-            return jnp.sum(mean_field(x) ** 2)
-
-        def cos_angle(x: Array) -> Array:
-            mean = mean_field(x)
-            return mean[0] / jnp.sqrt(jnp.sum(mean**2))
-
-        return Target(
-            name=name,
-            event_shape=(*self.shape, 2),
-            action=action,
-            symmetry=(AlignedU1 if aligned else U1)(self.alpha != 0, linear=True),
-            dtype=jnp.dtype(self.dtype),
-            observables={
-                "magnetization": lambda x: mean_field(x)[0],
-                "abs_magnetization": lambda x: jnp.sqrt(modulus_squared(x)),
-                "magnetization_squared": modulus_squared,
-                "magnetization_fourth": lambda x: modulus_squared(x) ** 2,
-                "phi2": lambda x: jnp.sum(x**2) / sites,
-                "action_density": lambda x: action(x) / sites,
-                "cos_angle": cos_angle,
-                **two_point_functions(self.shape),
-            },
-            derived=derived_observables(self.shape, gaussian_ratio=2),
-            geometry=Slice(self.shape) if aligned else lattice,
-        )
+        symmetry = (AlignedU1 if aligned else U1)(self.alpha != 0, linear=True)
+        target = build_theory(name, self.shape, action, symmetry, self.dtype)
+        return replace(target, geometry=Slice(self.shape)) if aligned else target

@@ -1,0 +1,1 @@
+"""Laws over the directions of O(N)."""
