@@ -1,6 +1,7 @@
 """Results of studies, for tables and figures to read, and analyses to add to."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import hypot
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,3 +137,8 @@ def mean_error(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
     means = np.array([seed["mean"] for seed in seeds], float)
     errors = np.array([seed["error"] for seed in seeds], float)
     return means.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / len(seeds)
+
+
+def distance(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the distance of two means in units of their joint error."""
+    return (one[0] - other[0]) / hypot(one[1], other[1])

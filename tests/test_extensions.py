@@ -104,7 +104,7 @@ NEW = {
     "flow": (FLOWS, Twice(), {"flow.name": "new"}),
     "law": (
         LAWS,
-        Modulation(lambda target, group: BiasedLaw(group), None),
+        Modulation(lambda target, group: BiasedLaw(group), None, None),
         {"modulation": "new"},
     ),
     "base": (BASES, Base(shifted), {"base.kind": "new"}),

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from helpers import assert_counts, assert_mean, random_params
 from scipy.stats import vonmises_fisher
+from tolerances import SIGMAS
 
 from sesamo_jax import Config, Target, build_model
-from sesamo_jax.config import BaseConfig
+from sesamo_jax.config import BaseConfig, HMCConfig
+from sesamo_jax.estimators.autocorrelation import gamma_method
 from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
 from sesamo_jax.geometry.sphere import log_mean_exp_on_sphere, surface
 from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
@@ -18,6 +20,7 @@ from sesamo_jax.modulation.sphere.von_mises_fisher import (
     VonMisesFisherLaw,
     draw_von_mises_fisher,
 )
+from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.symmetries import ON, U1
 from sesamo_jax.targets import build_target
 
@@ -316,3 +319,17 @@ def test_a_target_of_ones_own_is_turned_too(key):
     config = Config(base=BaseConfig(kind="slice"), flow=SMALL_FLOW)
     model = build_model(target, config)
     assert jax.eval_shape(model.init, key)["modulation"] == {}
+
+
+@pytest.mark.parametrize("h", [0.05, 0.4])
+def test_chains_obey_the_ward_identity_of_rotations(h, key):
+    """<M_1> = h V <M_2^2>, which no sampler knows; on a lattice of unequal extents."""
+    target = build_target(
+        "phi4_on", shape=(4, 2), components=4, kappa=0.3, lam=0.1, h=h, dtype="float64"
+    )
+    config = HMCConfig(chains=32, warmup=100, samples=400, leapfrog_steps=5)
+    found = run_hmc(target, config, key).observables
+    across = np.asarray(found["transverse_susceptibility"])
+    difference = gamma_method(np.asarray(found["magnetization"]) - h * across)
+    assert abs(difference.mean) < SIGMAS * difference.error
+    assert difference.error < 0.02 * np.mean(found["magnetization"]) / h**0.5

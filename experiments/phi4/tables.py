@@ -1,11 +1,12 @@
 """The tables of the phi^4 study, in three pages."""
 
-from math import hypot, isfinite
+from math import isfinite
 
 from reading import (
     ROOT,
     Cell,
     Run,
+    distance,
     mean_error,
     memory,
     quoted,
@@ -87,11 +88,6 @@ def compared(key: str) -> Cell:
         return f"{texts}, {distance(ours, reference):+.1f} sigma"
 
     return cell
-
-
-def distance(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Return the distance of two means in units of their joint error."""
-    return (one[0] - other[0]) / hypot(one[1], other[1])
 
 
 def hmc_value(name: str, key: str) -> tuple[float, float] | None:

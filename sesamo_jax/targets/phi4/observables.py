@@ -18,7 +18,9 @@ def field_observables(
 
     `magnetization` is the first component of M, `abs_magnetization` is |M|, and the
     direction of M is `breaking_ratio`, its sign, for one component and `cos_angle`, its
-    cosine with the first axis, for several.
+    cosine with the first axis, for several; of these, `transverse_susceptibility` is
+    V times the mean square of the others, to which the Ward identity of rotations
+    relates the order parameter in a field h along the first: <M_1> = h V <M_2^2>.
 
     Args:
         shape: the lattice.
@@ -39,7 +41,10 @@ def field_observables(
     def of_vectors(observable: Observable) -> Observable:
         return lambda x: observable(x.reshape(*shape, components))
 
-    direction = {"cos_angle": lambda x: mean_field(x)[0] / modulus(x)}
+    direction: dict[str, Observable] = {
+        "cos_angle": lambda x: mean_field(x)[0] / modulus(x),
+        "transverse_susceptibility": lambda x: sites * jnp.mean(mean_field(x)[1:] ** 2),
+    }
     if components == 1:
         direction = {"breaking_ratio": lambda x: jnp.sign(jnp.mean(x))}
     two_point = two_point_functions(shape)
