@@ -56,6 +56,19 @@ def test_the_commit_of_a_checkout(checkout):
     assert revision(checkout / "thing") == clean
 
 
+def test_results_of_the_runs_before_are_no_change_of_the_code(checkout):
+    results = checkout / "experiments" / "results" / "study" / "runs.jsonl"
+    results.parent.mkdir(parents=True)
+    results.write_text("")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "--message", "results")
+    results.write_text("{}")
+    assert revision(checkout / "thing")["git_dirty"] is False
+    (checkout / "experiments" / "runs.py").write_text("")
+    git(checkout, "add", ".")
+    assert revision(checkout / "thing")["git_dirty"] is True
+
+
 @pytest.mark.parametrize("staged", [False, True])
 def test_a_changed_file_of_a_checkout_is_told(checkout, staged):
     (checkout / "thing" / "__init__.py").write_text("one = 2\n")

@@ -81,6 +81,30 @@ def cluster_table() -> str:
     return markdown(head, rows)
 
 
+def trained_on_chains_table() -> str:
+    """Return the flows trained on chains, seed by seed, beside the exact trace."""
+    rows = []
+    names = [f"pair_{slices}_chains" for slices in SLICES]
+    for name, run in known("hubbard", names):
+        exact = trace(name).log_z
+        for seed in run["seeds"]:
+            both, error = seed["bar"], seed["bar_error"]
+            rows.append(
+                [
+                    f"`{name}`",
+                    estimate_text(seed["ess"], seed["ess_error"]),
+                    estimate_text(seed["forward_ess"], seed["forward_ess_error"]),
+                    f"{estimate_text(both, error)} : {exact:.5f}, "
+                    f"{(both - exact) / error:+.1f}",
+                    f"{seed['pareto_k']:.2f}",
+                    f"{seed['wall_seconds']:.0f}",
+                ]
+            )
+    head = ["run, seed by seed", "ESS", "forward ESS"]
+    head += ["log Z, both : exact, sigma", "Pareto k", "s"]
+    return markdown(head, rows)
+
+
 def continuum_table() -> str:
     """Return the energy of two sites against slices, and its limit."""
     rows, found = [], {}
@@ -227,6 +251,7 @@ TABLES = {
     "hubbard": short_table,
     "scan": scan_table,
     "clusters": cluster_table,
+    "trained_on_chains": trained_on_chains_table,
     "continuum": continuum_table,
     "couplings": coupling_table,
     "chains": chains_table,

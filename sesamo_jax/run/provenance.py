@@ -16,6 +16,7 @@ PACKAGES = (
     *("sesamo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
     *("distrax", "diffrax", "blackjax"),
 )
+RESULTS = ":(exclude)experiments/results"  # as git names what it leaves out
 
 
 def environment() -> dict[str, Any]:
@@ -52,13 +53,15 @@ def revision(package: Path) -> dict[str, Any]:
 
     Both are None unless the folder lies in a checkout of its own: an installed package
     may lie within a repository of something else, whose commit says nothing of it.
-    Files that git does not track, such as results, are no difference.
+    Files that git does not track are no difference, and results are none: those of the
+    runs before would be one of every run of a study but the first.
     """
     commit = dirty = None
     tracked = _git(package, "ls-files", "--full-name", "__init__.py")
     if tracked == f"{package.name}/__init__.py":
         commit = _git(package, "rev-parse", "HEAD")
-        dirty = bool(_git(package, "status", "--porcelain", "--untracked-files=no"))
+        asked = ("status", "--porcelain", "--untracked-files=no", "--", ".", RESULTS)
+        dirty = bool(_git(package.parent, *asked))
     return {"git_commit": commit, "git_dirty": dirty}
 
 
