@@ -9,7 +9,7 @@ from tolerances import SIGMAS
 
 from sesamo_jax import Target
 from sesamo_jax.estimators.autocorrelation import gamma_method
-from sesamo_jax.estimators.independence import independence_chain
+from sesamo_jax.estimators.independence import chain_through
 from sesamo_jax.estimators.weighted import reweighted
 from sesamo_jax.evaluation.report import report
 from sesamo_jax.evaluation.sampling import Draws
@@ -23,7 +23,7 @@ def test_acceptance_of_two_weights_in_closed_form(rng):
     """
     low, high, share, n = 0.5, 4.0, 0.3, 200_000
     w = np.where(rng.random(n) < share, high, low)
-    chain = independence_chain(np.log(w), rng)
+    chain = chain_through(np.log(w), rng)
     at_high = share * high / (share * high + (1 - share) * low)
     expected = 1 - at_high * (1 - share) * (1 - low / high)
     # Rejections come in runs as long as the stay at b: 1 / P(accept at b).
@@ -38,7 +38,7 @@ def test_averages_of_the_chain_are_the_reweighted_ones(rng):
     """A target exp(-x^2/2 + x/2) from proposals of a wider, shifted Gaussian."""
     x = rng.normal(-0.3, 1.4, size=60_000)
     log_w = -(x**2) / 2 + x / 2 + (x + 0.3) ** 2 / (2 * 1.4**2)
-    chain = independence_chain(log_w, rng)
+    chain = chain_through(log_w, rng)
     for values, exact in ((x, 0.5), (x**2, 1.25), (x**3, 1.625)):
         metropolis = gamma_method(values[chain.indices][None])
         weighted = reweighted(values, log_w)
@@ -50,7 +50,7 @@ def test_averages_of_the_chain_are_the_reweighted_ones(rng):
 
 
 def test_equal_weights_are_all_accepted(rng):
-    chain = independence_chain(np.full(20_000, -3.7), rng)
+    chain = chain_through(np.full(20_000, -3.7), rng)
     assert chain.acceptance == 1
     np.testing.assert_array_equal(chain.indices, np.arange(20_000))
     values = rng.normal(size=20_000)
@@ -63,7 +63,7 @@ def test_weights_of_zero_are_never_visited(rng):
     log_w = np.zeros(1000)
     log_w[rng.random(1000) < 0.4] = -np.inf
     log_w[:3] = -np.inf
-    chain = independence_chain(log_w, rng)
+    chain = chain_through(log_w, rng)
     assert chain.indices[0] == np.argmax(np.isfinite(log_w)) >= 3
     assert np.all(np.isfinite(log_w[chain.indices]))
     after = log_w[chain.indices[0] + 1 :]
@@ -72,11 +72,11 @@ def test_weights_of_zero_are_never_visited(rng):
 
 @pytest.mark.parametrize("value", [-np.inf, np.nan, np.inf])
 def test_weights_without_a_chain(value, rng):
-    assert independence_chain(np.full(5, value), rng) is None
+    assert chain_through(np.full(5, value), rng) is None
 
 
 def test_one_proposal_is_a_chain_of_no_steps(rng):
-    chain = independence_chain(np.array([-np.inf, 2.0]), rng)
+    chain = chain_through(np.array([-np.inf, 2.0]), rng)
     assert chain.indices.tolist() == [1]
     assert np.isnan(chain.acceptance)
 

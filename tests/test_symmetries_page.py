@@ -21,8 +21,9 @@ def test_the_recipes_run_and_their_symmetries_are_those_of_their_targets():
         target = names.get("target")
         if target is not None and target not in targets:
             targets.append(target)
-    clock, uneven = targets
+    clock, heisenberg, uneven = targets
     check_symmetry(clock.symmetry, clock)
+    check_symmetry(heisenberg.symmetry, heisenberg)
     assert isinstance(uneven.symmetry, Wells)
     # The field breaks what would be exact without it.
     x = jax.random.normal(jax.random.key(0), clock.event_shape, clock.dtype)

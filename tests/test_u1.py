@@ -181,7 +181,8 @@ def test_what_needs_a_finite_group_is_refused(changes, phrase):
             {"method": "realnvp"},
             "of a continuous group only",
         ),
-        ("gmm", {}, "of a continuous group only"),
+        ("gmm", {}, "to itself, and method 'sesamo' on 'gmm' has none"),
+        ("gmm", {"flow": RealNVPConfig()}, "of a continuous group only"),
     ],
 )
 def test_what_leaves_the_slice_is_refused(target, changes, phrase):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from sesamo_jax.config import (
@@ -17,6 +18,7 @@ from sesamo_jax.config import (
 from sesamo_jax.config.record import to_json
 from sesamo_jax.core import Target
 from sesamo_jax.flows import RealNVPConfig, SliceCouplingConfig
+from sesamo_jax.symmetries import subgroup_chain, wells_at
 from sesamo_jax.targets import build_target
 
 
@@ -358,3 +360,30 @@ def test_extents_are_integers_with_commas(text):
 def test_wrong_extents_are_named(text):
     with pytest.raises(ValueError, match="target.shape=.* must be integers such as"):
         resolve("phi4_real", settings={"target.shape": text})
+
+
+LIKELIHOOD = {"objective": "maximum_likelihood", "data": "chains"}
+
+
+@pytest.mark.parametrize("kind", ["cosets", "wells"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"objective": "self_reparam"},
+        LIKELIHOOD | {"likelihood_share": 0.5},
+    ],
+)
+def test_objectives_blind_to_draws_that_follow_y_are_refused(kind, fields):
+    """By name and remedy; what draws nothing, or follows its draws, is not."""
+    target, law = build_target("gmm_broken", modes=2), "heat_bath"
+    if kind == "cosets":
+        law = "cosets"
+        symmetry = subgroup_chain([-np.eye(2)], broken=True)
+    else:
+        symmetry = wells_at(target.action, [[3.0, 0.0], [-3.0, 0.0]])
+    target = replace(target, symmetry=symmetry)
+    config = replace(training(**fields), modulation=law)
+    with pytest.raises(ValueError, match="biased gradient.*'reinforce'"):
+        complete(config, target)
+    for fine in ({"objective": "reinforce"}, LIKELIHOOD):
+        complete(replace(training(**fine), modulation=law), target)

@@ -1,6 +1,7 @@
 """Systems of all studies side by side: what was reached, and what methods take."""
 
 import hubbard.reading as of_hubbard
+import on.tables as of_on
 import particles.tables as of_particles
 import phi4.tables as of_phi4
 import reading
@@ -11,6 +12,7 @@ from sesamo_jax.run.pages import markdown
 from sesamo_jax.run.text import estimate_text, value_error
 
 MANY = 5  # seeds, whose spread is an error
+ON = "o4_transition_0.02"
 
 
 def smallest_sector(metrics: Run) -> str:
@@ -77,8 +79,13 @@ def summary() -> str:
             "|M|",
             lambda _, run: modulus("critical_16x16", run),
         ),
-        "four particles, on data": (
-            reading.metrics("particles/dw4_matching"),
+        "O(4) field in a field h, 8x8": (
+            reading.metrics(f"on/{ON}"),
+            "|M|",
+            lambda _, run: of_on.compared("abs_magnetization")(ON, run),
+        ),
+        "four particles, by their energy": (
+            reading.metrics("particles/dw4_chains"),
             "NLL",
             of_particles.against("nll"),
         ),
@@ -110,6 +117,8 @@ CHOICES = {
     "particles/dw2_reverse": "two particles, energy",
     "particles/dw4_likelihood": "four particles, data",
     "particles/dw4_matching": "four particles, data",
+    "particles/dw4_chains": "four particles, energy",
+    "on/o4_transition_0.02": "O(4) field, 8x8",
 }
 
 

@@ -18,7 +18,7 @@ class IndependenceChain(NamedTuple):
     acceptance: float
 
 
-def independence_chain(
+def chain_through(
     log_w: np.ndarray, rng: np.random.Generator
 ) -> IndependenceChain | None:
     """Return the chain that accepts a proposal with probability min(1, w' / w).

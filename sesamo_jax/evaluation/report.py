@@ -9,7 +9,7 @@ from sesamo_jax import estimators
 from sesamo_jax.config.schema import Config
 from sesamo_jax.core import Key, Model, Params, Target
 from sesamo_jax.estimators.autocorrelation import gamma_method
-from sesamo_jax.estimators.independence import independence_chain
+from sesamo_jax.estimators.independence import chain_through
 from sesamo_jax.estimators.weighted import (
     SECTOR_ESTIMATES,
     Estimate,
@@ -67,7 +67,7 @@ def _independence_report(draws: Draws) -> dict[str, Any]:
     out: dict[str, Any] = {"imh_acceptance": None, "imh_tau_int": None}
     out["imh_observable"] = name
     # A fixed seed: the decisions are independent of the samples, whose key varies.
-    chain = independence_chain(draws.log_w, np.random.default_rng(0))
+    chain = chain_through(draws.log_w, np.random.default_rng(0))
     if chain is None:
         return out
     out["imh_acceptance"] = number(chain.acceptance)

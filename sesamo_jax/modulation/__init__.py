@@ -56,6 +56,8 @@ class Modulation(NamedTuple):
         varies_weights: whether the weight of x = T_u y depends on u, because the law
             has parameters or knows only a part of the orbit, so that training has to
             follow the draw of u and not y alone.
+        depends_on_y: whether weights vary with u although the law depends on y, so
+            that training has to know how the draw of u changes with y.
         is_listed: whether it lists all elements of a finite group.
         takes_orbit: whether it takes the action of a whole orbit per sample.
         is_invariant: whether it is right for an action that the group leaves as it is,
@@ -66,6 +68,7 @@ class Modulation(NamedTuple):
     circle: Callable[[Target, U1], CircleLaw]
     sphere: Callable[[Target, ON], SphereLaw]
     varies_weights: bool = False
+    depends_on_y: bool = False
     is_listed: bool = True
     takes_orbit: bool = False
     is_invariant: bool = False
@@ -127,7 +130,12 @@ LAWS: dict[str, Modulation] = {
         is_listed=False,
     ),
     "cosets": Modulation(
-        build_cosets, _no_chain, _no_chain, varies_weights=True, is_listed=False
+        build_cosets,
+        _no_chain,
+        _no_chain,
+        varies_weights=True,
+        depends_on_y=True,
+        is_listed=False,
     ),
 }
 

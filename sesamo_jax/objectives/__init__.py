@@ -39,6 +39,8 @@ class Objective(NamedTuple):
         sums_over_images: whether samples come with all their images.
         is_pathwise: whether it needs gradients through samples.
         trains_law: whether its gradient reaches the parameters of a law.
+        follows_draws: whether its gradient knows that the draw of an element from a
+            law that depends on y changes with y.
         has_path_gradient: whether the gradient through x alone is one without bias.
         takes_gamma: whether it has the weight `training.gamma`.
         check: `(config, target)`; raises ValueError where they do not suit it.
@@ -49,6 +51,7 @@ class Objective(NamedTuple):
     sums_over_images: bool = False
     is_pathwise: bool = True
     trains_law: bool = True
+    follows_draws: bool = False
     has_path_gradient: bool = True
     takes_gamma: bool = False
     check: Callable[[Any, Target], None] | None = None
@@ -81,10 +84,13 @@ OBJECTIVES: dict[str, Objective] = {
         has_path_gradient=False,
         takes_gamma=True,
     ),
-    "reinforce": Objective(lambda b: losses.reinforce(b.log_w, b.penalty, b.log_p_u)),
+    "reinforce": Objective(
+        lambda b: losses.reinforce(b.log_w, b.penalty, b.log_p_u), follows_draws=True
+    ),
     "rao_blackwell": Objective(
         lambda b: losses.rao_blackwell(b.log_w, b.penalty, b.log_p_u),
         sums_over_images=True,
+        follows_draws=True,
     ),
     "forward_kl": Objective(lambda b: losses.forward_kl(b.log_w), is_pathwise=False),
     "maximum_likelihood": Objective(_reverse_kl, negative_log_likelihoods),

@@ -49,7 +49,7 @@ def independence_chain(
 
     x, log_w = jax.device_get(propose(params, draw_key))
     seed = np.asarray(jax.random.bits(decide_key, (4,))).tolist()
-    chain = independence.independence_chain(log_w, np.random.default_rng(seed))
+    chain = independence.chain_through(log_w, np.random.default_rng(seed))
     if chain is None:
         raise ValueError(
             f"no chain of {target.name!r}: of {steps} samples of the model none has a "

@@ -13,9 +13,25 @@ from sesamo_jax.symmetries import Wells
 
 def _complete(config: Config, target: Target) -> Config:
     symmetry = require_symmetry(config, target)
-    varies = LAWS[config.modulation].varies_weights or isinstance(symmetry, Wells)
+    law, wells = LAWS[config.modulation], isinstance(symmetry, Wells)
     config = complete_sites(config, target)
-    return complete_flow(config, target, symmetry, varies)
+    varies = law.varies_weights or wells
+    config = complete_flow(config, target, symmetry, varies)
+    if law.depends_on_y or wells:
+        _check_draws(config, target)
+    return config
+
+
+def _check_draws(config: Config, target: Target) -> None:
+    """Raise ValueError for an objective blind to how draws of elements follow y."""
+    training, objective = config.training, OBJECTIVES[str(config.training.objective)]
+    if objective.draws(training.likelihood_share) and not objective.follows_draws:
+        raise ValueError(
+            f"objective {training.objective!r} has a biased gradient on "
+            f"{target.name!r}, where weights depend on elements that are drawn given "
+            "y: use 'reinforce' or, where images are listed, 'rao_blackwell'; of data "
+            "likelihood_share=1"
+        )
 
 
 def _build(target: Target, config: Config) -> Model:

@@ -82,6 +82,12 @@ def check_slice(config: Config, target: Target, continuous: bool) -> None:
             f"flow {type(config.flow).__name__} leaves the slice on which the symmetry "
             f"of {target.name!r} acts: use flow.name=slice_continuous"
         )
+    if not needed and isinstance(config.flow, SliceConfig):
+        raise ValueError(
+            f"flow {type(config.flow).__name__} takes the slice of a continuous group "
+            f"to itself, and method {config.method!r} on {target.name!r} has none: use "
+            "another flow.name, such as realnvp"
+        )
     if on_slice and not needed:
         raise ValueError(
             f"base.kind={config.base.kind!r} is a density on the slice of a continuous "

@@ -40,6 +40,11 @@ SLOPE_POINTS = 64
 SMALLEST_SLOPE = 1e-9  # keeps the gradient finite at v = 0
 NORM_ORDER = 16
 
+Fill = Callable[[Array], Array]
+"""From a component where the field lives to all sites, (sites,) each."""
+Convolve = Callable[[Array, list[Array]], list[Array]]
+"""(weights of the kernels' times, fields) -> sum_f W_f * field_f, by component."""
+
 # The parameter with an entry per class of displacements.
 PER_DISPLACEMENT = "kernel"
 
@@ -128,7 +133,7 @@ class ContinuousFlow(nn.Module):
         centres = np.linspace(0, config.reach, config.features - 1)
         times = np.arange(config.time_modes)
         small = prod(lattice.shape) <= LARGEST_DENSE
-        convolve = self._dense() if small else self._fourier()
+        fill, convolve = self._dense() if small else self._fourier()
         steepness = self._steepness(centres)
         divergences = self._divergences()
 
@@ -139,7 +144,7 @@ class ContinuousFlow(nn.Module):
             excess = steepness(weights) / (config.slope * config.steps)
             weights = weights / (1 + excess**4) ** 0.25
             local = divergences(weights)
-            parts = [lattice.filled(part.reshape(lattice.shape)).ravel() for part in x]
+            parts = [fill(part) for part in x]
             square = sum((part**2 for part in parts), jnp.zeros_like(parts[0]))
             values = [jnp.ones_like(square)]
             rate = self.components * local[0] * jnp.ones_like(square)
@@ -170,9 +175,17 @@ class ContinuousFlow(nn.Module):
         every = jnp.where(here, own, of_mean)
         return lambda weights: jnp.tensordot(weights, every, 1)
 
-    def _dense(self) -> Callable[[Array, list[Array]], list[Array]]:
-        """Return sum_f W_f * field_f as one matrix product, for small lattices."""
+    def _dense(self) -> tuple[Fill, Convolve]:
+        """Return both as matrix products, for small lattices."""
         here = np.flatnonzero(self.lattice.occupied)
+        units = np.eye(here.size, dtype=self.dtype).reshape(-1, *self.lattice.shape)
+        with jax.ensure_compile_time_eval():
+            filled = np.asarray(jax.vmap(self.lattice.filled)(jnp.asarray(units)))
+        filled = filled.reshape(here.size, -1)
+
+        def fill(part: Array) -> Array:
+            return part if filled.shape[0] == filled.shape[1] else part @ filled
+
         pairs = self.classes.ravel()[displacements(self.lattice.extents)][:, here]
         matrices = self.kernel[:, :, pairs].reshape(self.config.time_modes, -1)
 
@@ -180,10 +193,10 @@ class ContinuousFlow(nn.Module):
             matrix = (weights @ matrices).reshape(-1, here.size)
             return [field @ matrix for field in fields]
 
-        return convolve
+        return fill, convolve
 
-    def _fourier(self) -> Callable[[Array, list[Array]], list[Array]]:
-        """Return the same by fast Fourier transforms, for large lattices."""
+    def _fourier(self) -> tuple[Fill, Convolve]:
+        """Return both by rolls and fast Fourier transforms, for large lattices."""
         lattice, extents = self.lattice, self.lattice.extents
         axes = tuple(range(-len(extents), 0))
         kernel = self.kernel[:, :, self.classes]
@@ -200,7 +213,10 @@ class ContinuousFlow(nn.Module):
 
             return [one(field) for field in fields]
 
-        return convolve
+        def fill(part: Array) -> Array:
+            return lattice.filled(part.reshape(lattice.shape)).ravel()
+
+        return fill, convolve
 
     def _steepness(self, centres: np.ndarray) -> Callable[[Array], Array]:
         """Return a bound on |dv/dx| over all waves on constant fields of any size.
