@@ -178,9 +178,11 @@ def test_what_needs_a_finite_group_is_refused(changes, phrase):
         ("phi4_complex", {"flow": RealNVPConfig()}, "flow RealNVPConfig leaves"),
         (
             "phi4_complex",
-            {"method": "realnvp"},
+            {"method": "realnvp", "flow": RealNVPConfig()},
             "of a continuous group only",
         ),
+        ("phi4_complex", {"method": "realnvp", "base": BaseConfig()}, "has none"),
+        ("phi4_real", {"base": BaseConfig(), "sites": "all"}, "has none"),
         ("gmm", {}, "to itself, and method 'sesamo' on 'gmm' has none"),
         ("gmm", {"flow": RealNVPConfig()}, "of a continuous group only"),
     ],

@@ -105,6 +105,30 @@ add_with_hmc(
     },
 )
 
+# On the even sites alone, the default. Without modulation where base and flow have the
+# sign's symmetry themselves, which is the same density at half of the inverses.
+ON_EVEN = {"sites": "even"}
+MORE_MODES = {"flow.time_modes": 5}
+ALONE = {"method": "flow"}
+for name, target, settings, seeds in (
+    ("complex_short", "phi4_complex", {"training.steps": 150}, 3),
+    ("complex", "phi4_complex", {"training.steps": 800}, 3),
+    ("complex_broken_short", "phi4_complex_broken", {"training.steps": 150}, 3),
+    ("complex_broken", "phi4_complex_broken", {"training.steps": 800}, 3),
+    ("real_0.0", "phi4_real", {}, 1),
+    ("real_0.005", "phi4_real", {"target.alpha": 0.005}, 1),
+    ("real_0.01", "phi4_real", {"target.alpha": 0.01}, 1),
+):
+    RUNS[f"even_{name}"] = Entry(target, ON_EVEN | settings, seeds)
+critical = SMALL | CRITICAL | {"target.lam": 6.008} | ON_EVEN | ALONE | MORE_MODES
+RUNS["even_critical_8x8_short"] = Entry(
+    "phi4_real", critical | {"training.steps": 1000}, 3
+)
+RUNS["even_critical_8x8"] = Entry("phi4_real", critical | {"training.steps": 4000})
+RUNS["even_critical_16x16"] = Entry(
+    "phi4_real", SIZE_16 | FASTER | ON_EVEN | ALONE | {"training.steps": 3000}
+)
+
 # Equal samples and steps on growing lattices.
 for extent in (8, 12, 16, 24, 32):
     for target in ("phi4_real", "phi4_complex"):
