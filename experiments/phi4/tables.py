@@ -46,6 +46,37 @@ MAIN = (
 )
 
 
+EVEN = (
+    "complex_short",
+    "complex",
+    "complex_broken_short",
+    "complex_broken",
+    "real_0.0",
+    "real_0.005",
+    "critical_8x8_short",
+    "critical_8x8",
+    "critical_16x16",
+)
+
+
+def even_table() -> str:
+    """Return the flows on the even sites, beside HMC."""
+    columns = {
+        "run": quoted,
+        "ESS": total("ess"),
+        "log Z, both": total("bar"),
+        "abs. M : HMC": compared("abs_magnetization"),
+        "training, s": seconds,
+        "chi : HMC": compared("susceptibility"),
+        "f/V : HMC": compared("action_density"),
+        "forward ESS": total("forward_ess"),
+        "IMH acceptance": acceptance,
+        "steps": lambda _, run: f"{run['seeds'][0]['steps']}",
+        "seeds": lambda _, run: f"{len(run['seeds'])}",
+    }
+    return table(columns, found(tuple(f"even_{name}" for name in EVEN)))
+
+
 def main_table() -> str:
     """Return ESS, log Z and observables beside HMC, with the distance in sigma."""
     columns = {
@@ -92,10 +123,11 @@ def compared(key: str) -> Cell:
 
 def hmc_value(name: str, key: str) -> tuple[float, float] | None:
     """Return HMC's mean and error of an observable, or None."""
+    name = name.removeprefix("even_")
     alpha = float(name.split("_")[1]) if name.startswith("real_") else 0.0
     if alpha:  # chains do not change the sign of the field: alpha = 0, reweighted
         return exact_modulus(alpha) if key == "abs_magnetization" else None
-    for ending in ("_long", "_three_modes", "_canonicalization"):
+    for ending in ("_long", "_short", "_three_modes", "_canonicalization"):
         name = name.removesuffix(ending)
     run = metrics(f"{name}_hmc")
     if run is None:
@@ -208,6 +240,7 @@ def short_table() -> str:
 
 TABLES = {
     "main": main_table,
+    "even": even_table,
     "reference": reference_table,
     "ratio": ratio_table,
     "ablation": ablation_table,

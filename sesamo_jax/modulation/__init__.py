@@ -5,13 +5,10 @@ from typing import NamedTuple, NoReturn
 
 from sesamo_jax.core import FiniteSymmetry, Target, as_finite
 from sesamo_jax.geometry.moments import LocalMoments
-from sesamo_jax.modulation.circle.law import (
-    CircleExactLaw,
-    CircleHeatBathLaw,
-    CircleLaw,
-)
+from sesamo_jax.modulation.circle.law import CircleExactLaw, CircleHeatBathLaw
 from sesamo_jax.modulation.circle.spline import CircleLearnedLaw
 from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
+from sesamo_jax.modulation.continuous import ContinuousLaw
 from sesamo_jax.modulation.discrete.autoregressive import (
     AutoregressiveLaw,
     build_autoregressive,
@@ -24,7 +21,7 @@ from sesamo_jax.modulation.discrete.learned import LearnedLaw
 from sesamo_jax.modulation.discrete.signs import SignLaw
 from sesamo_jax.modulation.discrete.wells import WellsLaw
 from sesamo_jax.modulation.sphere.grid import SphereHeatBathLaw, SphereLearnedLaw
-from sesamo_jax.modulation.sphere.law import SphereExactLaw, SphereLaw
+from sesamo_jax.modulation.sphere.law import SphereExactLaw
 from sesamo_jax.modulation.sphere.von_mises_fisher import VonMisesFisherLaw
 from sesamo_jax.symmetries import ON, U1, Chain, Wells
 
@@ -40,7 +37,7 @@ __all__ = [
     "build_law",
 ]
 
-Law = FiniteLaw | CircleLaw | SphereLaw
+Law = FiniteLaw | ContinuousLaw
 # All laws but `autoregressive` and `cosets` list the elements of a finite group; beyond
 # this bound a batch of 1,000 samples would hold more than 65 million numbers.
 MAX_ENUMERATED_ORDER = 2**16
@@ -65,8 +62,8 @@ class Modulation(NamedTuple):
     """
 
     finite: Callable[[Target, FiniteSymmetry], FiniteLaw]
-    circle: Callable[[Target, U1], CircleLaw]
-    sphere: Callable[[Target, ON], SphereLaw]
+    circle: Callable[[Target, U1], ContinuousLaw]
+    sphere: Callable[[Target, ON], ContinuousLaw]
     varies_weights: bool = False
     depends_on_y: bool = False
     is_listed: bool = True
@@ -80,21 +77,21 @@ def _heat_bath(target: Target, group: FiniteSymmetry) -> FiniteLaw:
     return HeatBathLaw(group, target.action)
 
 
-def _circle_heat_bath(target: Target, symmetry: U1) -> CircleLaw:
+def _circle_heat_bath(target: Target, symmetry: U1) -> ContinuousLaw:
     law = VonMisesLaw if symmetry.linear else CircleHeatBathLaw
     return law(symmetry, target.action)
 
 
-def _sphere_heat_bath(target: Target, symmetry: ON) -> SphereLaw:
+def _sphere_heat_bath(target: Target, symmetry: ON) -> ContinuousLaw:
     law = VonMisesFisherLaw if symmetry.linear else SphereHeatBathLaw
     return law(symmetry, target.action)
 
 
-def _sphere_learned(target: Target, symmetry: ON) -> SphereLaw:
+def _sphere_learned(target: Target, symmetry: ON) -> ContinuousLaw:
     return SphereLearnedLaw(symmetry, dtype=target.dtype)
 
 
-def _circle_learned(target: Target, symmetry: U1) -> CircleLaw:
+def _circle_learned(target: Target, symmetry: U1) -> ContinuousLaw:
     return CircleLearnedLaw(symmetry, dtype=target.dtype)
 
 

@@ -29,18 +29,12 @@ import numpy as np
 from sesamo_jax.core import Array, FiniteSymmetry, Key, Symmetry, Target, as_finite
 from sesamo_jax.geometry.moments import LocalMoments
 from sesamo_jax.modulation import MAX_ENUMERATED_ORDER, build_law
-from sesamo_jax.modulation.circle.law import CircleHeatBathLaw
-from sesamo_jax.modulation.circle.von_mises import VonMisesLaw
+from sesamo_jax.modulation.continuous import ContinuousLaw
 from sesamo_jax.modulation.discrete.heat_bath import image_actions, log_shares
-from sesamo_jax.modulation.sphere.grid import SphereHeatBathLaw
-from sesamo_jax.modulation.sphere.von_mises_fisher import VonMisesFisherLaw
 from sesamo_jax.reference.law_moves import along_chain, between_wells, proposed_by
 from sesamo_jax.reference.move import Action, Move, Observe, accept
 from sesamo_jax.symmetries import Chain, Product, Wells
 
-OnCircleOrSphere = (
-    CircleHeatBathLaw | VonMisesLaw | SphereHeatBathLaw | VonMisesFisherLaw
-)
 MOST_JOINT = 16  # elements of a product that is drawn from at once
 MOST_FLIPS = 64  # of signs at single times, in one move
 SMALLEST_RADIAL, LARGEST_RADIAL = 1e-3, 1.0  # standard deviations of gamma
@@ -156,9 +150,9 @@ def _by_parts(parts: Sequence[FiniteSymmetry]) -> Move:
 def _on_circle_or_sphere(target: Target, symmetry: Symmetry) -> Move:
     """Return a Metropolis step of the element, proposed from the heat bath."""
 
-    def law_of(action: Action) -> OnCircleOrSphere:
+    def law_of(action: Action) -> ContinuousLaw:
         aimed = replace(target, action=action, observables={}, measure=None)
-        return cast(OnCircleOrSphere, build_law("heat_bath", aimed))
+        return cast(ContinuousLaw, build_law("heat_bath", aimed))
 
     # The law once to draw and twice for its density, and the action at both ends.
     calls = 3 * law_of(target.action).evaluations + 2

@@ -17,8 +17,8 @@ from tolerances import F32, F64
 from sesamo_jax.core import Target
 from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.modulation import LAWS, build_law
-from sesamo_jax.modulation.circle.law import CircleLaw
-from sesamo_jax.symmetries import U1, Z2, sign_flips, subgroup_chain
+from sesamo_jax.modulation.continuous import ContinuousLaw
+from sesamo_jax.symmetries import ON, U1, Z2, sign_flips, subgroup_chain
 from sesamo_jax.targets import TARGETS, build_target
 from sesamo_jax.targets.gaussian_mixture import GaussianMixture
 from sesamo_jax.targets.hubbard.target import Hubbard
@@ -87,8 +87,10 @@ ROWS = {
     for name in LAWS
     if (law := accepted(name, target)) is not None
 }
-FINITE = [name for name, row in ROWS.items() if not isinstance(row[0], CircleLaw)]
-CIRCLE = [name for name in ROWS if name not in FINITE]
+FINITE = [name for name, row in ROWS.items() if not isinstance(row[0], ContinuousLaw)]
+CIRCLE = [name for name, row in ROWS.items() if isinstance(row[1].symmetry, U1)]
+# Densities of directions are in `test_on.py`, by importance instead of bins.
+SPHERE = [name for name, row in ROWS.items() if isinstance(row[1].symmetry, ON)]
 every_finite = pytest.mark.parametrize("name", FINITE)
 every_circle = pytest.mark.parametrize("name", CIRCLE)
 
@@ -97,6 +99,7 @@ def test_every_law_has_rows():
     assert {name for name in LAWS if any(row.startswith(name) for row in ROWS)} == {
         *LAWS
     }
+    assert sorted(ROWS) == sorted([*FINITE, *CIRCLE, *SPHERE])
 
 
 def law_and_event(name, rng):

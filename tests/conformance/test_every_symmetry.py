@@ -17,6 +17,7 @@ from sesamo_jax import symmetries
 from sesamo_jax.geometry.slices import shape_before_symmetry
 from sesamo_jax.samplers.weighting import leaked
 from sesamo_jax.symmetries import (
+    ON,
     U1,
     Z2,
     AlignedU1,
@@ -57,6 +58,8 @@ FINITE = {
 CONTINUOUS = {
     "u1": (U1(), (2, 4, 2), (2, 4, 2)),
     "aligned-u1": (AlignedU1(), (2, 4), (2, 4, 2)),
+    "o(2)": (ON(2), (2, 3, 2), (2, 3, 2)),
+    "o(4)": (ON(4, linear=True), (3, 2, 4), (3, 2, 4)),
 }
 for name, config in TARGETS.items():
     target = config.build(name)
@@ -204,23 +207,24 @@ def test_log_vol_is_the_log_determinant(symmetry, shape, rng):
 
 
 @every_continuous
-def test_angles_act_and_are_undone_and_found_again(symmetry, shape, event_shape, rng):
-    """Of events on the slice, where every x has one y and one angle."""
-    x = jnp.asarray(rng.normal(size=(50, *event_shape)))
-    found = jax.jit(jax.vmap(symmetry.sector))(x)
-    assert found.shape == (50,)
-    assert np.all((found >= 0) & (found < 2 * np.pi))
+def test_elements_act_and_are_undone_and_found_again(symmetry, shape, event_shape, rng):
+    """Of events on the slice, where every x has one y and one angle or direction."""
+    x, other = jnp.asarray(rng.normal(size=(2, 50, *event_shape)))
+    found, elements = (sectors(symmetry, x) for x in (x, other))
+    if found.ndim == 1:
+        assert np.all((found >= 0) & (found < 2 * np.pi))
+    else:
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=F64)
     y = jax.jit(jax.vmap(symmetry.undo))(found, x)
     assert y.shape == (50, *shape)
     assert np.all(jax.vmap(symmetry.margins)(y) < 0)
-    angles = jnp.asarray(rng.uniform(0, 2 * np.pi, 50))
-    moved, log_vol = jax.jit(jax.vmap(symmetry.act))(angles, y)
+    moved, log_vol = jax.jit(jax.vmap(symmetry.act))(elements, y)
     assert moved.shape == x.shape
     assert log_vol.shape == (50,)
-    np.testing.assert_allclose(sectors(symmetry, moved), angles, atol=F64)
-    back = jax.jit(jax.vmap(symmetry.undo))(angles, moved)
+    np.testing.assert_allclose(sectors(symmetry, moved), elements, atol=F64)
+    back = jax.jit(jax.vmap(symmetry.undo))(elements, moved)
     np.testing.assert_allclose(back, y, atol=F64)
-    one = [symmetry.act(g, event)[0] for g, event in zip(angles, y, strict=True)]
+    one = [symmetry.act(g, event)[0] for g, event in zip(elements, y, strict=True)]
     np.testing.assert_allclose(moved, one, atol=F64)
 
 
@@ -228,12 +232,12 @@ def test_angles_act_and_are_undone_and_found_again(symmetry, shape, event_shape,
 def test_float32_events_of_a_continuous_group_stay_float32(
     symmetry, shape, event_shape
 ):
-    angle = jax.ShapeDtypeStruct((), jnp.float32)
     y = jax.ShapeDtypeStruct(shape, jnp.float32)
-    x, _ = jax.eval_shape(symmetry.act, angle, y)
+    event = jax.ShapeDtypeStruct(event_shape, jnp.float32)
+    sector = jax.eval_shape(symmetry.sector, event)
+    x, _ = jax.eval_shape(symmetry.act, sector, y)
     assert x.shape == event_shape
-    back = jax.eval_shape(symmetry.undo, angle, x)
-    sector = jax.eval_shape(symmetry.sector, x)
+    back = jax.eval_shape(symmetry.undo, sector, x)
     margins = jax.eval_shape(symmetry.margins, y)
     for found in (x, back, sector, margins):
         assert found.dtype == jnp.float32

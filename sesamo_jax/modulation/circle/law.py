@@ -3,44 +3,16 @@
 from collections.abc import Callable
 from math import log, pi
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key
+from sesamo_jax.modulation.continuous import ContinuousLaw
 from sesamo_jax.modulation.discrete.heat_bath import log_shares
-from sesamo_jax.symmetries import U1
 
 
-class CircleLaw(nn.Module):
-    """A law over angles; subclasses give its density and a sampler of that density.
-
-    Angles are drawn without gradients. Those of `log_prob`, at a fixed angle, are what
-    the objectives need: the heat baths' weight does not depend on the angle, and a
-    learned law is trained by `reinforce`.
-
-    Attributes:
-        symmetry: the group.
-    """
-
-    symmetry: U1
-
-    def log_prob(self, angle: Array, y: Array) -> Array:
-        """Return log p_S(angle | y), angle in [0, 2 pi)."""
-        raise NotImplementedError
-
-    def draw(self, key: Key, y: Array) -> Array:
-        """Return an angle drawn given y, without gradients."""
-        raise NotImplementedError
-
-    def __call__(self, key: Key, y: Array) -> tuple[Array, Array]:
-        """Draw an angle given y and return it with log p_S(angle | y)."""
-        angle = jax.lax.stop_gradient(self.draw(key, y))
-        return angle, self.log_prob(angle, y)
-
-
-class CircleExactLaw(CircleLaw):
+class CircleExactLaw(ContinuousLaw):
     """Uniform over the circle, p_S = 1 / (2 pi); no parameters."""
 
     def log_prob(self, angle: Array, y: Array) -> Array:
@@ -52,7 +24,7 @@ class CircleExactLaw(CircleLaw):
         return jax.random.uniform(key, (), y.dtype, maxval=2 * pi)
 
 
-class CircleHeatBathLaw(CircleLaw):
+class CircleHeatBathLaw(ContinuousLaw):
     """The target's own conditional along the circle, exp(-f(e^{i theta} y)) on a grid.
 
     The density is linear between the grid's angles. What is sampled is exactly the

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key
-from sesamo_jax.modulation.circle.law import CircleLaw
+from sesamo_jax.modulation.continuous import ContinuousLaw
 
 
-class CircleLearnedLaw(CircleLaw):
+class CircleLearnedLaw(ContinuousLaw):
     """theta = h(u) with u uniform on [0, 2 pi), the same for all y (eqs. 40, 43).
 
     h is a monotone rational-quadratic spline with equal slopes at 0 and 2 pi, so that

@@ -9,10 +9,10 @@ import numpy as np
 from jax.scipy.special import i0e
 
 from sesamo_jax.core import Array, Key
-from sesamo_jax.modulation.circle.law import CircleLaw
+from sesamo_jax.modulation.continuous import ContinuousLaw
 
 
-class VonMisesLaw(CircleLaw):
+class VonMisesLaw(ContinuousLaw):
     """p_S(theta | y) = exp(-f(e^{i theta} y)) over its integral, by three values of f.
 
     For f(e^{i theta} y) = a + c cos theta + s sin theta, as with a linear breaking
