@@ -135,9 +135,18 @@ def nearest_slice_gaussian(
             symmetries of the lattice.
         mean: starting value of mu / sqrt(V); None to look for it.
         variance: of no use, the nearest spectra are taken.
+
+    Raises:
+        ValueError: for events that are not fields of 2, 3 or 4 components.
     """
-    lattice = lattice_of(target, len(target.event_shape) - 1)
     components = target.event_shape[-1]
+    if components not in (2, 3, 4):
+        raise ValueError(
+            "base.kind='slice' needs fields of shape (*lattice, N) with N = 2, 3 or 4 "
+            f"components, and those of {target.name!r} are of shape "
+            f"{target.event_shape}"
+        )
+    lattice = lattice_of(target, len(target.event_shape) - 1)
     mean, spectra = nearest_gaussian(
         lambda x: target.action(jnp.moveaxis(x, 0, -1)),
         components,
