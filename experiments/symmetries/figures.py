@@ -15,6 +15,7 @@ from sesamo_jax.core import Symmetry
 from sesamo_jax.geometry.particles import helmert
 from sesamo_jax.symmetries import dihedral, symmetric, wells_at
 
+PICTURES = ROOT / "docs" / "symmetries"
 EDGE, PIXELS = 3.0, 400
 AXIS = np.linspace(-EDGE, EDGE, PIXELS)
 PLANE = np.stack(np.meshgrid(AXIS, AXIS), -1).reshape(-1, 2)
@@ -81,7 +82,4 @@ def cells() -> Figure:
     return figure
 
 
-if __name__ == "__main__":
-    file = ROOT / "docs" / "symmetries" / "cells.png"
-    file.parent.mkdir(exist_ok=True)
-    cells().savefig(file, dpi=150)
+FIGURES = {"cells.png": cells}

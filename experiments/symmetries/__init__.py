@@ -1,0 +1,1 @@
+"""The study of symmetries: what they cost, and systems of several kinds."""
