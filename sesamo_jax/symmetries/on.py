@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Factor
+from sesamo_jax.core import Array
 from sesamo_jax.geometry.sphere import turn
+from sesamo_jax.symmetries.continuous import Rotations
 
 COMPONENTS = (2, 3, 4)
 
 
 @dataclass(frozen=True)
-class ON:
+class ON(Rotations):
     """x = R(omega) y for fields of shape (*lattice, N): O(N) by directions omega.
 
     Elements are unit vectors omega in S^{N-1}, R(omega) one rotation that takes the
@@ -44,20 +45,6 @@ class ON:
                 "of a field of one component use Z2"
             )
 
-    @property
-    def order(self) -> None:
-        """A continuous group has no number of elements."""
-        return
-
-    @property
-    def factors(self) -> tuple[Factor, ...]:
-        """None of finite order."""
-        return ()
-
-    def on_shape(self, event_shape: tuple[int, ...]) -> "ON":
-        """Return itself: rotations turn any number of sites."""
-        return self
-
     def act(self, g: Array, y: Array) -> tuple[Array, Array]:
         """Return R(g) y and (N - 1) log m."""
         m = jnp.abs(self._zero_mode(y)[0])
@@ -75,10 +62,6 @@ class ON:
         # where twice, so that no derivative at 0 is taken
         size = jnp.sqrt(jnp.where(square > 0, square, 1))
         return jnp.where(square > 0, total / size, axis)
-
-    def ways(self, x: Array) -> Array:
-        """Return the g of all ways to reach x as R(g) y, here one, shape (1, N)."""
-        return self.sector(x)[None]
 
     def agree(self, ways: Array, g: Array) -> Array:
         """Return which ways are those of g, (ways,)."""

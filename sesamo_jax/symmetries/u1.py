@@ -5,11 +5,12 @@ from math import pi
 
 import jax.numpy as jnp
 
-from sesamo_jax.core import Array, Factor
+from sesamo_jax.core import Array
+from sesamo_jax.symmetries.continuous import Rotations
 
 
 @dataclass(frozen=True)
-class U1:
+class U1(Rotations):
     """x = e^{i theta} y for fields of shape (*lattice, 2), real and imaginary part.
 
     Elements are angles theta in [0, 2 pi). The slice takes the place of the cell:
@@ -28,20 +29,6 @@ class U1:
     broken: bool = False
     linear: bool = False
 
-    @property
-    def order(self) -> None:
-        """A continuous group has no number of elements."""
-        return
-
-    @property
-    def factors(self) -> tuple[Factor, ...]:
-        """None of finite order."""
-        return ()
-
-    def on_shape(self, event_shape: tuple[int, ...]) -> "U1":
-        """Return itself: rotations turn any number of sites."""
-        return self
-
     def act(self, g: Array, y: Array) -> tuple[Array, Array]:
         """Return e^{i g} y and log m."""
         return self._rotate(g, y), jnp.log(jnp.abs(self._zero_mode(y)[0]))
@@ -54,10 +41,6 @@ class U1:
         """Return the angle of sum_j x_j in [0, 2 pi)."""
         real, imaginary = self._zero_mode(x)
         return jnp.arctan2(imaginary, real) % (2 * pi)
-
-    def ways(self, x: Array) -> Array:
-        """Return the g of all ways to reach x as e^{i g} y, here one, shape (1,)."""
-        return self.sector(x)[None]
 
     def agree(self, ways: Array, g: Array) -> Array:
         """Return which ways are those of g, (ways,)."""

@@ -14,36 +14,23 @@ After de Haan, Rainone, Cheng, Bondesan 2021 and Gerdes, de Haan, Rainone, Bonde
 Cheng 2022, who treat real fields on all sites.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import pi, prod
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import check_fields, positive, size
 from sesamo_jax.flows.continuous.integrate import Velocity, adaptive, runge_kutta
+from sesamo_jax.flows.continuous.lattice_kernel import LatticeKernel
 from sesamo_jax.flows.sizes import MOST_NUMBERS
-from sesamo_jax.geometry.lattice import (
-    Lattice,
-    displacement_classes,
-    displacements,
-)
+from sesamo_jax.geometry.lattice import Lattice, displacement_classes
 from sesamo_jax.geometry.sublattice import EvenSites
 
 LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
-SLOPE_POINTS = 64
-SMALLEST_SLOPE = 1e-9  # keeps the gradient finite at v = 0
-NORM_ORDER = 16
-
-Fill = Callable[[Array], Array]
-"""From a component where the field lives to all sites, (sites,) each."""
-Convolve = Callable[[Array, list[Array]], list[Array]]
-"""(weights of the kernels' times, fields) -> sum_f W_f * field_f, by component."""
 
 # The parameter with an entry per class of displacements.
 PER_DISPLACEMENT = "kernel"
@@ -121,21 +108,22 @@ class ContinuousFlow(nn.Module):
 
     def setup(self) -> None:
         """Create the kernels, one number per class of displacements; all 0, v = 0."""
-        self.classes, self.first = displacement_classes(self.lattice.extents)
-        sizes = (self.config.time_modes, self.config.features, self.first.size)
+        classes, first = displacement_classes(self.lattice.extents)
+        sizes = (self.config.time_modes, self.config.features, first.size)
         raw = self.param(PER_DISPLACEMENT, nn.initializers.zeros, sizes, self.dtype)
         # A step of the optimiser then moves v as far through one class as another.
-        self.kernel = raw / np.bincount(self.classes.ravel()).astype(self.dtype)
+        self.kernel = raw / np.bincount(classes.ravel()).astype(self.dtype)
 
     def _velocity(self) -> Velocity:
         """Return v for x of shape (components, sites)."""
-        config, lattice = self.config, self.lattice
+        config = self.config
         centres = np.linspace(0, config.reach, config.features - 1)
         times = np.arange(config.time_modes)
-        small = prod(lattice.shape) <= LARGEST_DENSE
-        fill, convolve = self._dense() if small else self._fourier()
-        steepness = self._steepness(centres)
-        divergences = self._divergences()
+        kernel = LatticeKernel(self.kernel, self.lattice, self.dtype)
+        small = prod(self.lattice.shape) <= LARGEST_DENSE
+        fill, convolve = kernel.dense() if small else kernel.fourier()
+        steepness = kernel.steepness(centres, config.width)
+        divergences = kernel.divergences()
 
         # A loop over features and components, and no reduction over either: XLA's CPU
         # programs for the gradient of such reductions are several times slower.
@@ -160,93 +148,6 @@ class ContinuousFlow(nn.Module):
             return v, jnp.sum(rate)
 
         return velocity
-
-    def _divergences(self) -> Callable[[Array], Array]:
-        """Return the factors of d(h x)/dx in div v, (features, all sites).
-
-        W(0) where the field lives, the mean of W over the nearest displacements where
-        the mean of its neighbours stands for it.
-        """
-        nearest = np.eye(len(self.lattice.extents), dtype=int)
-        nearest_classes = [int(self.classes[tuple(step)]) for step in nearest]
-        own = self.kernel[:, :, :1]
-        of_mean = jnp.mean(self.kernel[:, :, nearest_classes], axis=2, keepdims=True)
-        here = self.lattice.occupied.ravel()
-        every = jnp.where(here, own, of_mean)
-        return lambda weights: jnp.tensordot(weights, every, 1)
-
-    def _dense(self) -> tuple[Fill, Convolve]:
-        """Return both as matrix products, for small lattices."""
-        here = np.flatnonzero(self.lattice.occupied)
-        units = np.eye(here.size, dtype=self.dtype).reshape(-1, *self.lattice.shape)
-        with jax.ensure_compile_time_eval():
-            filled = np.asarray(jax.vmap(self.lattice.filled)(jnp.asarray(units)))
-        filled = filled.reshape(here.size, -1)
-
-        def fill(part: Array) -> Array:
-            return part if filled.shape[0] == filled.shape[1] else part @ filled
-
-        pairs = self.classes.ravel()[displacements(self.lattice.extents)][:, here]
-        matrices = self.kernel[:, :, pairs].reshape(self.config.time_modes, -1)
-
-        def convolve(weights: Array, fields: list[Array]) -> list[Array]:
-            matrix = (weights @ matrices).reshape(-1, here.size)
-            return [field @ matrix for field in fields]
-
-        return fill, convolve
-
-    def _fourier(self) -> tuple[Fill, Convolve]:
-        """Return both by rolls and fast Fourier transforms, for large lattices."""
-        lattice, extents = self.lattice, self.lattice.extents
-        axes = tuple(range(-len(extents), 0))
-        kernel = self.kernel[:, :, self.classes]
-        spectra = jnp.real(jnp.fft.rfftn(kernel, axes=axes))  # of an even function
-
-        def convolve(weights: Array, fields: list[Array]) -> list[Array]:
-            spectrum = jnp.tensordot(weights, spectra, 1)
-
-            def one(field: Array) -> Array:
-                waves = jnp.fft.rfftn(field.reshape(-1, *extents), axes=axes)
-                total = jnp.sum(spectrum * waves, axis=0)
-                field = jnp.fft.irfftn(total, s=extents, axes=axes)
-                return lattice.restrict(field).ravel()
-
-            return [one(field) for field in fields]
-
-        def fill(part: Array) -> Array:
-            return lattice.filled(part.reshape(lattice.shape)).ravel()
-
-        return fill, convolve
-
-    def _steepness(self, centres: np.ndarray) -> Callable[[Array], Array]:
-        """Return a bound on |dv/dx| over all waves on constant fields of any size.
-
-        A norm of high order in place of the maximum: smooth in time, as the order of
-        the integrator needs, and larger by less than a factor of two.
-        """
-        farthest = self.config.reach + 3 * self.config.width  # no bump is left there
-        square = np.linspace(0, farthest, SLOPE_POINTS)
-        u = (square - centres[:, None]) / self.config.width
-        bumps = np.exp(-(u**2) / 2) * (1 - 2 * square * u / self.config.width)
-        slopes = np.concatenate([np.ones((1, SLOPE_POINTS)), bumps]).astype(self.dtype)
-        axes = tuple(range(2, 2 + self.classes.ndim))
-        kernel, here = self.kernel[:, :, self.classes], self.lattice.occupied
-        momenta = np.meshgrid(*map(np.fft.fftfreq, self.classes.shape), indexing="ij")
-        # What the mean of its neighbours is of a wave.
-        of_mean = np.mean(np.cos(2 * pi * np.array(momenta)), axis=0)
-        waves = jnp.fft.fftn(jnp.where(here, kernel, 0), axes=axes)
-        waves += jnp.fft.fftn(jnp.where(here, 0, kernel), axes=axes) * of_mean
-        flat = waves.reshape(*waves.shape[:2], -1)[:, :, self.first]
-        spectra = jnp.real(flat).astype(self.dtype)
-
-        def steepness(weights: Array) -> Array:
-            spectrum = jnp.tensordot(weights, spectra, 1)
-            size = jnp.abs(spectrum.T @ slopes)
-            largest = jax.lax.stop_gradient(jnp.max(size)) + SMALLEST_SLOPE
-            total = jnp.sum((size / largest) ** NORM_ORDER)
-            return largest * (total + SMALLEST_SLOPE) ** (1 / NORM_ORDER)
-
-        return steepness
 
     def _integrate(self, x: Array, start: float, end: float) -> tuple[Array, Array]:
         velocity, config = self._velocity(), self.config
