@@ -211,6 +211,14 @@ def test_runs_are_chosen_by_group_or_by_part_of_a_name(study):
         study.choose(["x"])
 
 
+def test_a_study_without_runs_says_what_it_has(folder, capsys):
+    (folder / "runs.py").write_text("RUNS = {}\n")
+    code, _, err = call(capsys, folder)
+    assert code == 2
+    assert "has no runs" in err
+    assert "--analysis NAME" in err
+
+
 def test_a_study_is_listed_as_commands(folder, capsys):
     assert call(capsys) == (0, f"{folder.name}\n", "")
     code, out, err = call(capsys, folder.name, "--list", "--only", "a")
@@ -312,7 +320,7 @@ def test_every_item_of_the_paper_names_runs_that_can_be_configured(experiment):
             resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
 
 
-STUDIES = ("hubbard", "paper", "particles", "phi4", "pretrained", "readme")
+STUDIES = ("hubbard", "on", "paper", "particles", "phi4", "pretrained", "readme")
 
 
 def test_committed_results_are_those_of_the_listed_runs(experiment):

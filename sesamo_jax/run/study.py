@@ -62,6 +62,11 @@ class Study:
         Raises:
             ValueError: if there are none.
         """
+        if not self.runs:
+            raise ValueError(
+                f"study {self.folder.name!r} has no runs, only what is measured beside "
+                "them: call it with --analysis NAME, or with --pages"
+            )
         grouped = {name for text in texts for name in self.groups.get(text, ())}
         parts = [text for text in texts if text not in self.groups]
         chosen = {
