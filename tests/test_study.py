@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from sesamo_jax.config import resolve
 from sesamo_jax.config.record import to_json
 from sesamo_jax.run import study as engine
-from sesamo_jax.run.cli.main import main
+from sesamo_jax.run.cli.command import Parser
+from sesamo_jax.run.cli.main import COMMANDS, main
+from sesamo_jax.run.cli.run import settings as settings_of
 from sesamo_jax.run.entry import Entry, changed, command, finished_in
 from sesamo_jax.run.folder import RunFolder
 from sesamo_jax.run.history import COLUMNS
@@ -321,6 +324,18 @@ def test_every_item_of_the_paper_names_runs_that_can_be_configured(experiment):
 
 
 STUDIES = ("hubbard", "on", "paper", "particles", "phi4", "pretrained", "readme")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_run_is_a_command_that_the_command_line_takes(study, experiment):
+    """With the settings of its entry, whatever flags they have."""
+    parser = Parser(prog=study)
+    COMMANDS["run"].add_arguments(parser)
+    for name, entry in experiment(f"{study}.runs").RUNS.items():
+        words = command(Path(name), entry)
+        options = parser.parse_args(words[1:])
+        wanted = {key: str(value) for key, value in entry.settings.items()}
+        assert settings_of(options) == wanted, name
 
 
 def test_committed_results_are_those_of_the_listed_runs(experiment):

@@ -20,6 +20,7 @@ from sesamo_jax.run.cli.command import (
 from sesamo_jax.run.console import heard
 from sesamo_jax.run.execute import execute
 from sesamo_jax.run.report.printed import format_report
+from sesamo_jax.samplers.conditionals.sites import SITES
 from sesamo_jax.samplers.weighting import DENSITIES
 from sesamo_jax.targets import TARGETS
 from sesamo_jax.targets.imported import file_name
@@ -28,6 +29,7 @@ from sesamo_jax.targets.imported import file_name
 FLAGS = {
     "method": ("method", "sampler: " + ", ".join(METHODS)),
     "modulation": ("modulation", "law of sesamo: " + ", ".join(LAWS)),
+    "sites": ("sites", "of a lattice that the flow covers: " + ", ".join(SITES)),
     "density": ("density", "accounting of the report: " + ", ".join(DENSITIES)),
     "objective": ("training.objective", "loss: " + ", ".join(OBJECTIVES)),
     "gradient": ("training.gradient", "gradient of log q: " + ", ".join(GRADIENTS)),
