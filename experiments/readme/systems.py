@@ -122,6 +122,36 @@ CHOICES = {
 }
 
 
+SIDES = {
+    "readme/gmm": "eight modes",
+    "readme/gmm_broken": "eight tilted modes",
+    "readme/hubbard": "Hubbard, 2 sites, 1 slice",
+    "hubbard/pair_2_chains": "Hubbard, 2 sites, 2 slices, on chains",
+    "hubbard/pair_8_chains": "Hubbard, 2 sites, 8 slices, on chains",
+    "phi4/even_complex": "complex phi^4, 8x8",
+    "phi4/even_real_0.005": "real phi^4, 16x8, alpha 0.005",
+    "phi4/even_critical_8x8": "critical real phi^4, 8x8",
+    "on/o3_transition_0.0": "O(3), 8x8, transition",
+    "on/o4_broken_0.02": "O(4), 8x8, broken, in a field",
+    "particles/dw4_chains": "four particles, energy",
+}
+
+
+def sides() -> str:
+    """Return log Z from the flow, from chains of the target, and from both."""
+    rows = []
+    for name, label in SIDES.items():
+        run = reading.metrics(name)
+        if run is not None:
+            names = ("log_z", "log_z_from_p", "bar")
+            found = [reading.mean_error(run, side) for side in names]
+            cells = [estimate_text(*map(float, estimate)) for estimate in found]
+            exact = run["exact"]["log_z"]
+            rows.append([label, *cells, "-" if exact is None else f"{exact:.5f}"])
+    head = ["system", "log Z, from the flow", "from chains", "both", "exact"]
+    return markdown(head, rows)
+
+
 def choosing() -> str:
     """Return what methods take and give, system by system."""
     rows = []

@@ -6,7 +6,7 @@ import reading
 from reading import ROOT, Run
 
 from readme.runs import RUNS
-from readme.systems import choosing, smallest_sector, summary
+from readme.systems import choosing, sides, smallest_sector, summary
 from sesamo_jax.config.schema import FORMER_NAMES
 from sesamo_jax.run.entry import command
 from sesamo_jax.run.pages import markdown
@@ -61,4 +61,9 @@ def table() -> str:
     return "\n".join([markdown(list(COLUMNS), rows), "", "```", *commands, "```"])
 
 
-TABLES = {"results": table, "summary": summary, "choosing": choosing}
+TABLES = {
+    "results": table,
+    "summary": summary,
+    "choosing": choosing,
+    "sides": sides,
+}
