@@ -69,7 +69,7 @@ def _simplex(dimensions: int) -> np.ndarray:
 def draw_von_mises_fisher(key: Key, b: Array) -> Array:
     """Return a unit vector with density proportional to exp(b . omega) on the sphere.
 
-    Rejection of the cosine by Wood, Commun. Stat. 23, 157 (1994).
+    Rejection of the cosine (Wood 1994, doi:10.1080/03610919408813161).
 
     Args:
         key: random key.

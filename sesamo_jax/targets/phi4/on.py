@@ -31,7 +31,7 @@ class Phi4ON:
     """
 
     shape: tuple[int, ...] = extents((8, 8))
-    components: int = size(3, most=4, why="laws are known up to O(4)")
+    components: int = size(3, most=4)
     kappa: float = bounded(0.3)
     lam: float = bounded(0.022, least=0)
     h: float = bounded(0.0)
