@@ -1,5 +1,6 @@
 """Flow matching: nearest images, its regression where it is known, trained flows."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import jax
@@ -14,6 +15,7 @@ from sesamo_jax.flows import BlackBoxConfig, EquivariantGraphConfig, KernelConfi
 from sesamo_jax.geometry.particles import coordinates, pair_distances, positions
 from sesamo_jax.objectives.flow_matching import aligned, squared_errors
 from sesamo_jax.training.fit import fit
+from sesamo_jax.training.loss import batch_loss
 from sesamo_jax.training.source import data_batch
 
 nearest = jax.jit(aligned)
@@ -178,6 +180,32 @@ def test_a_trained_flow_has_the_density_of_gaussian_data(tmp_path, rng):
     assert np.median(np.abs(log_p - log_q)) < 0.15
 
 
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_a_share_mixes_it_with_the_reverse_kl(share, rng, key):
+    """By the same batch of data and the same samples of the model."""
+    target = build_target("dw4")
+    both = complete(configuration(training={"likelihood_share": 0.5}), target)
+    alone = replace(both.training, objective="reverse_kl", data=None)
+    model = build_model(target, both)
+    start = model.init(key)
+    params = jax.tree.map(
+        lambda a, b: (a + 0.2 * b).astype(a.dtype),
+        start,
+        random_params(lambda: start, rng),
+    )
+    x = jnp.asarray(rng.normal(size=(16, 3, 2)), jnp.float32)
+    terms = (model, target, both, params, key)
+    found, metrics = jax.jit(lambda: batch_loss(*terms, x=x, share=share))()
+    plain = replace(both, training=replace(alone, likelihood_share=1.0))
+    reverse, known = jax.jit(lambda: batch_loss(model, target, plain, params, key))()
+    errors = jnp.mean(jax.jit(squared_errors, static_argnums=0)(model, params, key, x))
+    assert float(found) == pytest.approx(
+        float(share * errors + (1 - share) * reverse), rel=1e-4
+    )
+    assert float(metrics["ess"]) == pytest.approx(float(known["ess"]), rel=1e-4)
+    assert "nll" not in metrics
+
+
 # What it cannot do
 
 WRONG = {
@@ -185,11 +213,6 @@ WRONG = {
         configuration(training={"data": None}),
         "dw4",
         "objective 'flow_matching' trains on data: set training.data",
-    ),
-    "share": (
-        configuration(training={"likelihood_share": 0.5}),
-        "dw4",
-        "training.likelihood_share=0.5 is that of training.objective=maximum",
     ),
     "method": (
         configuration(method="sesamo"),

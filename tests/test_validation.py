@@ -183,7 +183,7 @@ WRONG_DATA = {
     ),
     "share without objective": (
         training(likelihood_share=0.5),
-        "training.likelihood_share=0.5 is that of training.objective=maximum",
+        "training.likelihood_share=0.5 is that of data: set training.data",
     ),
     "share": (
         with_training(on_data(), likelihood_share=1.5),

@@ -106,8 +106,9 @@ class TrainingConfig:
             of which goes on by one trajectory in every step, as `hmc` says: its
             leapfrog_steps, warmup, acceptance and modulation.
         likelihood_share: lambda of `maximum_likelihood`, whose loss is lambda NLL +
-            (1 - lambda) reverse KL, at the end of training. It starts at 1 and changes
-            linearly; at 1, throughout, the model draws no samples in training.
+            (1 - lambda) reverse KL, at the end of training; of `flow_matching` with its
+            mean squared error in place of the NLL. It starts at 1 and changes linearly;
+            at 1, throughout, the model draws no samples in training.
         augment: permute, rotate and reflect the particles of every configuration drawn
             from the data, each at random.
     """

@@ -31,11 +31,11 @@ class Objective(NamedTuple):
     """A kind of loss.
 
     Attributes:
-        loss: `Batch` to a scalar, of samples of the model; None where it takes none.
+        loss: `Batch` to a scalar, of samples of the model.
         data_terms: `(model, params, key, x)` to one term per configuration of a batch
-            of data, (n,); None where it takes none.
-            With a `loss` too, the terms are those of the likelihood, and
-            `training.likelihood_share` mixes both.
+            of data, (n,); None where it takes none. Their mean and the loss are mixed
+            by `training.likelihood_share`.
+        is_likelihood: whether these terms are -log q(x).
         sums_over_images: whether samples come with all their images.
         is_pathwise: whether it needs gradients through samples.
         trains_law: whether its gradient reaches the parameters of a law.
@@ -46,8 +46,9 @@ class Objective(NamedTuple):
         check: `(config, target)`; raises ValueError where they do not suit it.
     """
 
-    loss: Callable[[Batch], Array] | None
+    loss: Callable[[Batch], Array]
     data_terms: Callable[..., Array] | None = None
+    is_likelihood: bool = False
     sums_over_images: bool = False
     is_pathwise: bool = True
     trains_law: bool = True
@@ -61,14 +62,9 @@ class Objective(NamedTuple):
         """Whether it needs `training.data`."""
         return self.data_terms is not None
 
-    @property
-    def mixes(self) -> bool:
-        """Whether `training.likelihood_share` mixes the likelihood with its loss."""
-        return self.is_on_data and self.loss is not None
-
     def draws(self, likelihood_share: float) -> bool:
         """Return whether training draws samples of the model."""
-        return self.loss is not None and not (self.is_on_data and likelihood_share == 1)
+        return not (self.is_on_data and likelihood_share == 1)
 
 
 def _reverse_kl(batch: Batch) -> Array:
@@ -93,7 +89,9 @@ OBJECTIVES: dict[str, Objective] = {
         follows_draws=True,
     ),
     "forward_kl": Objective(lambda b: losses.forward_kl(b.log_w), is_pathwise=False),
-    "maximum_likelihood": Objective(_reverse_kl, negative_log_likelihoods),
-    "flow_matching": Objective(None, squared_errors, check=check_matching),
+    "maximum_likelihood": Objective(
+        _reverse_kl, negative_log_likelihoods, is_likelihood=True
+    ),
+    "flow_matching": Objective(_reverse_kl, squared_errors, check=check_matching),
 }
 ON_DATA = "maximum_likelihood"  # where data are given and no objective

@@ -2,7 +2,8 @@
 
 lambda NLL + (1 - lambda) reverse KL, with NLL = -mean log q(x) over data x, which finds
 all that the data show, and the reverse KL, which knows the action (Koehler, Klein, Noe
-2020, section 6).
+2020, section 6). The mean squared error of flow matching may stand in the place of the
+NLL.
 """
 
 import jax.numpy as jnp
@@ -30,32 +31,29 @@ def negative_log_likelihoods(
     return -model.log_prob(params, x)
 
 
-def data_loss(terms: Array) -> tuple[Array, dict[str, Array]]:
-    """Return the mean over data, (n,), and the metrics of a loss without samples."""
-    loss = jnp.mean(terms)
-    unknown = dict.fromkeys(OF_MODEL_SAMPLES, jnp.full_like(loss, jnp.nan))
-    return loss, {"loss": loss, "loss_std": jnp.std(terms), **unknown}
-
-
 def mix(
     terms: Array,
     reverse: tuple[Array, dict[str, Array]] | None,
     share: Array | float,
+    is_likelihood: bool,
 ) -> tuple[Array, dict[str, Array]]:
     """Return the loss and its metrics, all scalars.
 
     Args:
-        terms: -log q(x) at data, (n,).
-        reverse: the loss of samples of the model, and its metrics; None for the
-            likelihood alone, which leaves what takes such samples NaN.
+        terms: of data, such as -log q(x), (n,).
+        reverse: the loss of samples of the model, and its metrics; None for the data
+            alone, which leave what takes such samples NaN.
         share: lambda.
+        is_likelihood: whether the mean of the terms is the NLL.
     """
-    nll, of_data = data_loss(terms)
+    loss = jnp.mean(terms)
+    named = {"nll": loss} if is_likelihood else {}
+    spread = jnp.std(terms)
     if reverse is None:
-        return nll, of_data | {"nll": nll}
-    spread = of_data["loss_std"]
+        unknown = dict.fromkeys(OF_MODEL_SAMPLES, jnp.full_like(loss, jnp.nan))
+        return loss, {"loss": loss, "loss_std": spread, **unknown, **named}
     reverse_loss, metrics = reverse
-    loss = share * nll + (1 - share) * reverse_loss
+    loss = share * loss + (1 - share) * reverse_loss
     # Data and samples are independent.
     spread = jnp.hypot(share * spread, (1 - share) * metrics["loss_std"])
-    return loss, metrics | {"loss": loss, "loss_std": spread, "nll": nll}
+    return loss, metrics | {"loss": loss, "loss_std": spread, **named}

@@ -163,19 +163,20 @@ def _complete(config: Config, target: Target) -> Config:
     training, density = config.training, config.density or "marginal"
     name = training.objective or "rao_blackwell"
     objective = OBJECTIVES[name]
-    accounting = training.density or ("marginal" if objective.mixes else "augmented")
+    default = "marginal" if objective.is_likelihood else "augmented"
+    accounting = training.density or default
     for field, value in (("density", density), ("training.density", accounting)):
         if value not in OWN_DENSITIES:
             raise ValueError(
                 f"{field} {value!r} is that of a modulated flow: use 'marginal' or "
                 "'augmented' for method 'vmonf'"
             )
-    if not (objective.sums_over_images or objective.mixes):
+    if not (objective.sums_over_images or objective.is_likelihood):
         raise ValueError(
             f"objective {name!r} draws a component where method 'vmonf' "
             "sums over all of them: use 'rao_blackwell'"
         )
-    if objective.mixes and training.likelihood_share != 1:
+    if objective.is_likelihood and training.likelihood_share != 1:
         raise ValueError(
             f"training.likelihood_share={training.likelihood_share} mixes with the "
             "reverse KL of one flow, which method 'vmonf' is not: use 1"

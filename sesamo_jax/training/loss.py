@@ -9,7 +9,7 @@ from sesamo_jax.core import Array, Key, Model, Params, Target
 from sesamo_jax.modulation.discrete.heat_bath import fold
 from sesamo_jax.numerics import batch_ess, log_mean_exp
 from sesamo_jax.objectives import OBJECTIVES, Batch, Objective
-from sesamo_jax.objectives.likelihood import data_loss, mix
+from sesamo_jax.objectives.likelihood import mix
 from sesamo_jax.objectives.penalty import penalty
 from sesamo_jax.parallel.devices import over_batch
 from sesamo_jax.samplers.weighting import AS_DRAWN, log_q
@@ -29,10 +29,9 @@ def batch_loss(
 
     The configuration must be complete; `amplitude` is the penalty's A, None for the
     configured starting value. `flow_matching` and `maximum_likelihood` need a batch `x`
-    of data, (n, *event_shape), and the latter the `share` lambda of their likelihood.
-    Where it is 1 throughout, and for `flow_matching`, no samples of the model are
-    drawn: `loss` is the NLL, or the mean squared error, and `ess`, `log_z` and `leak`
-    are NaN.
+    of data, (n, *event_shape), and their `share` lambda of the loss. Where it is 1
+    throughout, no samples of the model are drawn: `loss` is the NLL, or the mean
+    squared error, and `ess`, `log_z` and `leak` are NaN.
 
     Samples are of the model's marginal, where it has one: the rest of x weighs the same
     everywhere.
@@ -47,9 +46,7 @@ def batch_loss(
         assert of_model is not None
         return of_model
     terms = objective.data_terms(model, params, key, x)
-    if objective.loss is None:
-        return data_loss(terms)
-    return mix(terms, of_model, share)
+    return mix(terms, of_model, share, objective.is_likelihood)
 
 
 def _model_loss(
@@ -98,7 +95,6 @@ def _model_loss(
         lam = penalty(
             beyond, start if amplitude is None else amplitude, config.penalty.sharpness
         )
-    assert objective.loss is not None
     loss = objective.loss(Batch(log_w, lam, samples.log_p_u, training.gamma))
     log_share, log_z, terms = None, log_mean_exp(log_w), -log_w
     if over_images:

@@ -30,11 +30,10 @@ def check_data(config: Config, target: Target) -> None:
         )
     if training.data == CHAINS:
         build_moves(target, config.hmc.modulation)  # refuses what there are none for
-    mixes = objective is not None and objective.mixes
-    if training.likelihood_share != 1 and not mixes:
+    if training.likelihood_share != 1 and not on_data:
         raise ValueError(
-            f"training.likelihood_share={training.likelihood_share} is that of "
-            "training.objective=maximum_likelihood: set it, or leave the share out"
+            f"training.likelihood_share={training.likelihood_share} is that of data: "
+            "set training.data, or leave the share out"
         )
     if objective is not None and objective.check is not None:
         objective.check(config, target)

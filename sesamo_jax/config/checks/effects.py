@@ -175,8 +175,13 @@ USES = (
         "training.likelihood_share=0.5",
     ),
     Use(
-        ("training.likelihood_share", "training.augment"),
-        lambda run: _objective(run).mixes,
+        ("training.likelihood_share",),
+        lambda run: _objective(run).is_on_data,
+        "training.objective=maximum_likelihood, or flow_matching",
+    ),
+    Use(
+        ("training.augment",),
+        lambda run: _objective(run).is_likelihood,
         "training.objective=maximum_likelihood",
     ),
     Use(
