@@ -111,10 +111,10 @@ ON_EVEN = {"sites": "even"}
 MORE_MODES = {"flow.time_modes": 5}
 ALONE = {"method": "flow"}
 for name, target, settings, seeds in (
-    ("complex_short", "phi4_complex", {"training.steps": 150}, 3),
-    ("complex", "phi4_complex", {"training.steps": 800}, 3),
-    ("complex_broken_short", "phi4_complex_broken", {"training.steps": 150}, 3),
-    ("complex_broken", "phi4_complex_broken", {"training.steps": 800}, 3),
+    ("complex_short", "phi4_complex", {"training.steps": 400}, 3),
+    ("complex", "phi4_complex", {"training.steps": 4000}, 1),
+    ("complex_broken_short", "phi4_complex_broken", {"training.steps": 400}, 3),
+    ("complex_broken", "phi4_complex_broken", {"training.steps": 4000}, 1),
     ("real_0.0", "phi4_real", {}, 1),
     ("real_0.005", "phi4_real", {"target.alpha": 0.005}, 1),
     ("real_0.01", "phi4_real", {"target.alpha": 0.01}, 1),
