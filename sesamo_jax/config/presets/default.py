@@ -38,14 +38,10 @@ PARTICLES = {
     "training.steps": 600,
     "training.learning_rate": 5e-3,
 }
-
-
 # Short trajectories: as many chains as a batch is large, and their moves do the rest.
 ON_CHAINS = {"hmc.leapfrog_steps": 5, "hmc.warmup": 200}
 # The mix finds all that chains show, and ends where the action decides.
 MIXED = {"training.objective": "maximum_likelihood", "training.likelihood_share": 0.5}
-
-
 # By its energy alone a flow finds a part of the states: here chains find them all, and
 # a graph network is fitted to them, which takes no integration.
 MATCHING = ON_CHAINS | {
