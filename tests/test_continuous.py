@@ -13,7 +13,9 @@ from tolerances import F64
 from sesamo_jax.flows import FLOWS
 from sesamo_jax.flows.continuous import lattice as lattice_flow
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig
+from sesamo_jax.flows.continuous.lattice_kernel import LatticeKernel
 from sesamo_jax.flows.continuous.slice import SliceContinuousConfig
+from sesamo_jax.geometry.lattice import Lattice
 
 # Asymmetric numbers of everything, and more steps than are unrolled, which compile
 # faster. The bound on the slope is out of the way: where it acts, v has kinks in time
@@ -242,18 +244,16 @@ def test_dense_and_fourier_convolutions_agree(lattice, rng):
     weights = jnp.asarray(rng.normal(size=REAL.time_modes))
     fields = [jnp.asarray(rng.normal(size=4 * np.prod(lattice))) for _ in range(2)]
 
-    def convolve(module, builder):
-        return getattr(module, builder)()(weights, fields)
-
+    kernel = LatticeKernel(flow.bind(params).kernel, Lattice(lattice), jnp.float64)
     dense, fourier = (
-        flow.apply(params, builder, method=convolve)
-        for builder in ("_dense", "_fourier")
+        build()[1](weights, fields) for build in (kernel.dense, kernel.fourier)
     )
     assert np.std(dense[0]) > 0.1
     assert np.max(np.abs(dense[0] - dense[1])) > 0.1
     np.testing.assert_allclose(dense, fourier, atol=F64)
     # and both are the sum of the module's first line
-    kernel, classes = np.asarray(params["params"]["kernel"]), flow.bind(params).classes
+    classes = kernel.classes
+    kernel = np.asarray(params["params"]["kernel"])
     kernel = np.tensordot(weights, kernel / np.bincount(classes.ravel()), 1)
     h_x = np.reshape(fields[0], (4, *lattice))
     for site in (0, int(np.prod(lattice)) - 1):
@@ -271,7 +271,7 @@ def test_large_lattices_take_the_same_map_by_fourier_transforms(name, rng, monke
     y, log_det = jitted(name, FORWARD)(z)
     config, shape = CASES[name]
     monkeypatch.setattr(lattice_flow, "LARGEST_DENSE", 0)
-    monkeypatch.setattr(lattice_flow.ContinuousFlow, "_dense", None)
+    monkeypatch.setattr(lattice_flow.LatticeKernel, "dense", None)
     flow = config.build(shape, jnp.float64)
     again, again_log_det = jax.jit(partial(flow.apply, method=FORWARD))(
         parameters(name), z

@@ -14,7 +14,8 @@ from sesamo_jax.estimators.weighted import derived
 from sesamo_jax.flows import CheckerboardConfig
 from sesamo_jax.reference.hmc import run_hmc
 from sesamo_jax.targets import build_target
-from sesamo_jax.targets.phi4.real import Phi4Real, hopping_from_mass
+from sesamo_jax.targets.phi4.real import Phi4Real
+from sesamo_jax.targets.phi4.theory import hopping_from_mass
 
 
 def explicit_phi4(x, kappa, lam, alpha):

@@ -1,6 +1,6 @@
 """The settings of the paper."""
 
-from sesamo_jax.config.presets.conditions import Preset
+from sesamo_jax.config.presets.conditions import Preset, is_not_one
 
 # The paper widens the base so that plain RealNVP meets all eight modes; a mixture of
 # them has as much to find.
@@ -65,6 +65,11 @@ PAPER: Preset = [
             "vmonf.layers": 4,
             "training.objective": "rao_blackwell",
         },
+    ),
+    # The paper has no field of more components: only these stay on its slice.
+    (
+        {"target": "phi4_on", "target.components": is_not_one, "method": "sesamo"},
+        {"flow.name": "slice_continuous", "base.kind": "slice"},
     ),
     # Without a symmetry there is no slice to live on.
     *[
