@@ -101,9 +101,11 @@ def test_without_a_repository_or_git_there_is_no_commit(
     assert revision(checkout / "thing") == UNKNOWN
 
 
-def test_date_host_and_command_line(monkeypatch):
+@pytest.mark.parametrize("folder", ["", "/some/where/.venv/bin/"])
+def test_date_host_and_command_line(folder, monkeypatch):
+    """The interpreter by its name alone, all else as it was typed."""
     command = ["python3", "experiments/run.py", "--output", "my runs/a"]
-    monkeypatch.setattr(sys, "orig_argv", command)
+    monkeypatch.setattr(sys, "orig_argv", [folder + command[0], *command[1:]])
     before = datetime.now(UTC).replace(microsecond=0)
     found = environment()
     date = datetime.fromisoformat(found["date"])

@@ -69,6 +69,15 @@ for slices in SLICES:
     add(f"pair_{slices}_hmc", space, HMC)
     add(f"pair_{slices}_hmc_one", space, HMC, ONE_START)
     add(f"pair_{slices}_modulated", space, MODULATED)
+# More of the likelihood, and nothing else, where rare paths keep heavy weights.
+for share in (0.9, 1.0):
+    likely = {
+        "target.time_slices": 8,
+        "training.data": "chains",
+        "training.likelihood_share": share,
+        "training.steps": 3000,
+    }
+    add(f"pair_8_chains_share_{share}", FLOW, likely)
 for name, space in CLUSTERS.items():
     space = space | {"target.time_slices": 8}
     add(name, space, WORLDLINES, seeds=3)

@@ -85,6 +85,7 @@ def trained_on_chains_table() -> str:
     """Return the flows trained on chains, seed by seed, beside the exact trace."""
     rows = []
     names = [f"pair_{slices}_chains" for slices in SLICES]
+    names += ["pair_8_chains_share_0.9", "pair_8_chains_share_1.0"]
     for name, run in known("hubbard", names):
         exact = trace(name).log_z
         for seed in run["seeds"]:

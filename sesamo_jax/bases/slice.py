@@ -20,7 +20,7 @@ from sesamo_jax.bases.spectral import nested
 from sesamo_jax.bases.variational import PER_MOMENTUM, nearest_gaussian
 from sesamo_jax.core import Array, Target
 from sesamo_jax.geometry.lattice import Lattice, lattice_of
-from sesamo_jax.geometry.sphere import log_mean_exp_on_sphere, surface
+from sesamo_jax.geometry.sphere import COMPONENTS, log_mean_exp_on_sphere, surface
 
 
 class SliceGaussian(nn.Module):
@@ -140,7 +140,7 @@ def nearest_slice_gaussian(
         ValueError: for events that are not fields of 2, 3 or 4 components.
     """
     components = target.event_shape[-1]
-    if components not in (2, 3, 4):
+    if components not in COMPONENTS:
         raise ValueError(
             "base.kind='slice' needs fields of shape (*lattice, N) with N = 2, 3 or 4 "
             f"components, and those of {target.name!r} are of shape "

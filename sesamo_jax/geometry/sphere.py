@@ -7,7 +7,20 @@ from jax.scipy.special import i0e, i1e
 
 from sesamo_jax.core import Array
 
+COMPONENTS = (2, 3, 4)  # of fields that O(N) turns, as far as laws are known
 SMALL = 1e-3  # below, a series has more digits than the closed form in float32
+
+
+def polar(v: Array) -> tuple[Array, Array]:
+    """Return |v| and v / |v| of a vector (N,), the first axis where v = 0.
+
+    Numerics: their derivatives at v = 0, which do not exist, come out as 0.
+    """
+    square = jnp.sum(v**2)
+    known = square > 0
+    norm = jnp.sqrt(jnp.where(known, square, 1))  # where twice: no root at 0
+    axis = jnp.zeros_like(v).at[0].set(1)
+    return jnp.where(known, norm, 0), jnp.where(known, v / norm, axis)
 
 
 def turn(direction: Array, x: Array, back: bool = False) -> Array:

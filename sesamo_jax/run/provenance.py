@@ -22,13 +22,14 @@ RESULTS = ":(exclude)experiments/results"  # as git names what it leaves out
 def environment() -> dict[str, Any]:
     """Return versions, device and settings that a result may depend on.
 
-    And the date (ISO 8601, with the offset from UTC), the host and the command line.
+    And the date (ISO 8601, with the offset from UTC), the host and the command line,
+    whose interpreter goes by its name alone, since where it lies says nothing.
     """
     device = jax.devices()[0]
     return {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "host": platform.node(),
-        "command": shlex.join(sys.orig_argv),
+        "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),

@@ -5,7 +5,7 @@ from typing import Self
 from sesamo_jax.core import Array, Factor
 
 
-class Rotations:
+class GlobalRotations:
     """No list of elements, one way to every x, and fields of any number of sites."""
 
     @property

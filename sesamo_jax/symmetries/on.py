@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array
-from sesamo_jax.geometry.sphere import turn
-from sesamo_jax.symmetries.continuous import Rotations
-
-COMPONENTS = (2, 3, 4)
+from sesamo_jax.geometry.sphere import COMPONENTS, polar, turn
+from sesamo_jax.symmetries.continuous import GlobalRotations
 
 
 @dataclass(frozen=True)
-class ON(Rotations):
+class ON(GlobalRotations):
     """x = R(omega) y for fields of shape (*lattice, N): O(N) by directions omega.
 
     Elements are unit vectors omega in S^{N-1}, R(omega) one rotation that takes the
@@ -56,12 +54,7 @@ class ON(Rotations):
 
     def sector(self, x: Array) -> Array:
         """Return the direction of sum_j x_j, (N,); the first axis where that is 0."""
-        total = self._zero_mode(x)
-        square = jnp.sum(total**2)
-        axis = jnp.zeros_like(total).at[0].set(1)
-        # where twice, so that no derivative at 0 is taken
-        size = jnp.sqrt(jnp.where(square > 0, square, 1))
-        return jnp.where(square > 0, total / size, axis)
+        return polar(self._zero_mode(x))[1]
 
     def agree(self, ways: Array, g: Array) -> Array:
         """Return which ways are those of g, (ways,)."""

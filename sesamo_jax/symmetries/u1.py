@@ -6,11 +6,11 @@ from math import pi
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array
-from sesamo_jax.symmetries.continuous import Rotations
+from sesamo_jax.symmetries.continuous import GlobalRotations
 
 
 @dataclass(frozen=True)
-class U1(Rotations):
+class U1(GlobalRotations):
     """x = e^{i theta} y for fields of shape (*lattice, 2), real and imaginary part.
 
     Elements are angles theta in [0, 2 pi). The slice takes the place of the cell:

@@ -14,7 +14,7 @@ from sesamo_jax.core import Array
 from sesamo_jax.core.bounds import check_fields, positive, size
 from sesamo_jax.flows.continuous.lattice import ContinuousConfig, ContinuousFlow
 from sesamo_jax.geometry.lattice import Lattice
-from sesamo_jax.geometry.sphere import turn
+from sesamo_jax.geometry.sphere import COMPONENTS, turn
 from sesamo_jax.geometry.sublattice import EvenSites
 
 
@@ -57,7 +57,7 @@ class SliceContinuousConfig(ContinuousConfig):
         tolerance: float,
     ) -> nn.Module:
         check_fields(self, "flow")
-        if event_shape[-1] not in (2, 3, 4) or len(event_shape) < 2:
+        if event_shape[-1] not in COMPONENTS or len(event_shape) < 2:
             raise ValueError(
                 "flow 'slice_continuous' needs fields of shape (*lattice, N) with N = "
                 f"2, 3 or 4 components, got {event_shape}"

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sesamo_jax.core import Array, Key
-from sesamo_jax.geometry.sphere import surface
+from sesamo_jax.geometry.sphere import polar, surface
 from sesamo_jax.modulation.continuous import ContinuousLaw
 from sesamo_jax.symmetries import ON
 
@@ -35,5 +35,5 @@ class SphereExactLaw(SphereLaw):
 
     def draw(self, key: Key, y: Array) -> Array:
         """Return a uniform direction."""
-        normal = jax.random.normal(key, (self.symmetry.components,), y.dtype)
-        return normal / jnp.sqrt(jnp.sum(normal**2))
+        size = (self.symmetry.components,)
+        return polar(jax.random.normal(key, size, y.dtype))[1]

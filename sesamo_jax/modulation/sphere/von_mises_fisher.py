@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key
-from sesamo_jax.geometry.sphere import log_mean_exp_on_sphere, turn
+from sesamo_jax.geometry.sphere import log_mean_exp_on_sphere, polar, turn
 from sesamo_jax.modulation.sphere.law import SphereLaw
 
 
@@ -41,11 +41,10 @@ class VonMisesFisherLaw(SphereLaw):
         """Return log p_S(omega | y).
 
         Numerics: kappa is a norm, whose derivative at 0 does not exist, but that of the
-        logarithm of the integral is 0 there.
+        logarithm of the integral is 0 there, as that of `polar` is.
         """
         b = self._concentration(y)
-        square = jnp.sum(b**2)
-        kappa = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+        kappa, _ = polar(b)
         log_mean = log_mean_exp_on_sphere(kappa, self.symmetry.components)
         return jnp.dot(b, direction) - kappa - log_mean - self.log_surface
 
@@ -80,9 +79,7 @@ def draw_von_mises_fisher(key: Key, b: Array) -> Array:
     loop would never end.
     """
     dimensions = b.size - 1
-    kappa = jnp.sqrt(jnp.sum(b**2))
-    axis = jnp.zeros_like(b).at[0].set(1)
-    mean = jnp.where(kappa > 0, b / jnp.where(kappa > 0, kappa, 1), axis)
+    kappa, mean = polar(b)
     beta = dimensions / (2 * kappa + jnp.sqrt(4 * kappa**2 + dimensions**2))
     centre = 2 * beta / (1 + beta)
     gap_key, turn_key = jax.random.split(key)
@@ -100,7 +97,6 @@ def draw_von_mises_fisher(key: Key, b: Array) -> Array:
 
     start = gap_key, jnp.zeros_like(kappa), jnp.zeros((), bool)
     gap = jax.lax.while_loop(lambda state: ~state[2], propose, start)[1]
-    around = jax.random.normal(turn_key, (dimensions,), b.dtype)
-    around = around / jnp.sqrt(jnp.sum(around**2))
+    _, around = polar(jax.random.normal(turn_key, (dimensions,), b.dtype))
     from_pole = jnp.concatenate([(1 - gap)[None], jnp.sqrt(gap * (2 - gap)) * around])
     return turn(mean, from_pole)

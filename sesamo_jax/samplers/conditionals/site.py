@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sesamo_jax.core import Array, Key
-from sesamo_jax.geometry.sphere import surface
+from sesamo_jax.geometry.sphere import polar, surface, turn
 from sesamo_jax.samplers.conditionals.tabulated import TabulatedLaw, tabulate
 
 Potential = Callable[[np.ndarray], np.ndarray]
@@ -81,22 +81,17 @@ class SiteConditional(NamedTuple):
         `log_prob` is that of what is drawn.
         """
         along_key, across_key, turn_key = jax.random.split(key, 3)
-        norm, direction = self._polar(h)
+        norm, direction = polar(h)
         a = self.along.draw(along_key, norm)
         if self.across is None:
             return a * direction
         rho = self.across.draw(across_key, jnp.abs(a))
-        turn = jax.random.normal(turn_key, (self.components - 1,), h.dtype)
-        turn = turn / jnp.sqrt(jnp.sum(turn**2))
-        x = jnp.concatenate([a[None], rho * turn])
-        # The reflection that takes the first axis to -+ the direction of h.
-        sign = jnp.where(direction[0] < 0, -1.0, 1.0).astype(h.dtype)
-        mirror = direction.at[0].add(sign)
-        return -sign * (x - 2 * mirror * jnp.dot(mirror, x) / jnp.dot(mirror, mirror))
+        normal = jax.random.normal(turn_key, (self.components - 1,), h.dtype)
+        return turn(direction, jnp.concatenate([a[None], rho * polar(normal)[1]]))
 
     def log_prob(self, x: Array, h: Array) -> Array:
         """Return the log density of x, (N,), given h, (N,), as `draw` has it."""
-        norm, direction = self._polar(h)
+        norm, direction = polar(h)
         a = jnp.dot(x, direction)
         log_p = self.along.log_prob(a, norm)
         if self.across is None:
@@ -108,12 +103,6 @@ class SiteConditional(NamedTuple):
         sphere = log(surface(self.components - 1))
         log_p = log_p + self.across.log_prob(rho, jnp.abs(a)) - sphere
         return log_p - (self.components - 2) * jnp.log(rho)
-
-    def _polar(self, h: Array) -> tuple[Array, Array]:
-        """Return |h| and h / |h|, the first axis where h = 0."""
-        norm = jnp.sqrt(jnp.sum(h**2))
-        axis = jnp.zeros_like(h).at[0].set(1)
-        return norm, jnp.where(norm > 0, h / jnp.where(norm > 0, norm, 1), axis)
 
 
 def site_conditional(
