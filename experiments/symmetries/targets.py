@@ -24,12 +24,15 @@ BENDS = np.array([0.15, -0.1, 0.2, -0.2, 0.0, 0.1, -0.15])
 
 def uneven_wells(x: Array) -> Array:
     """Bent, anharmonic wells of different depths, widths and directions."""
-    away = x - jnp.asarray(CENTRES, x.dtype)
-    cos, sin = (jnp.asarray(f(ANGLES), x.dtype) for f in (np.cos, np.sin))
+    constants = (CENTRES, DEPTHS, np.cos(ANGLES), np.sin(ANGLES), LONG, WIDE, BENDS)
+    centres, depths, cos, sin, long, wide, bends = (
+        jnp.asarray(values, x.dtype) for values in constants
+    )
+    away = x - centres
     along = cos * away[:, 0] + sin * away[:, 1]
-    across = cos * away[:, 1] - sin * away[:, 0] - BENDS.astype(x.dtype) * along**2
-    wells = LONG * along**2 / 2 + WIDE * across**2 / 2 + 0.02 * along**4 + DEPTHS
-    return -jax.nn.logsumexp(-wells.astype(x.dtype))
+    across = cos * away[:, 1] - sin * away[:, 0] - bends * along**2
+    wells = long * along**2 / 2 + wide * across**2 / 2 + 0.02 * along**4 + depths
+    return -jax.nn.logsumexp(-wells)
 
 
 def seven_wells(symmetry: Symmetry | None = None) -> Target:
