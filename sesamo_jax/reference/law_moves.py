@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sesamo_jax.core import Array, Key, Symmetry
 from sesamo_jax.modulation.discrete.cosets import CosetLaw
@@ -27,7 +28,8 @@ from sesamo_jax.symmetries import Chain, Wells
 
 def between_wells(wells: Wells) -> Move:
     """Return the draw of another well."""
-    every = jnp.arange(wells.order)
+    # of NumPy: chains may run in another of JAX's precisions than what builds them
+    every = np.arange(wells.order, dtype=np.int32)
 
     def step(
         key: Key, x: Array, action: Action, observe: Observe
@@ -41,7 +43,7 @@ def between_wells(wells: Wells) -> Move:
             share = wells.log_memberships(there)[v]
             return there, action(there) - log_vol - share
 
-        images, actions = jax.vmap(arrive)(every)
+        images, actions = jax.vmap(arrive)(jnp.asarray(every))
         x = images[jax.random.categorical(other_key, log_shares(actions))]
         return x, jnp.ones((), x.dtype), observe(x)
 
