@@ -47,7 +47,19 @@ class Tilted:
         return Target(name, (2,), action, symmetry, jnp.dtype(self.dtype))
 
 
+@dataclass(frozen=True)
+class Chain:
+    size: int = 1
+    symmetric: bool = True
+    dtype: str = "float32"
+
+    def build(self, name):
+        symmetry = Z2((self.size,)) if self.symmetric else None
+        return Target(name, (self.size,), lambda x: jnp.sum(x**4), symmetry)
+
+
 tilted = Tilted()
+chain = Chain()
 number = 3
 """
 SMALL = {
@@ -110,6 +122,18 @@ def test_its_parameters_are_settings(own):
     with pytest.raises(ValueError, match="'target.mode'; nearest: target.modes"):
         build_target("gmm", mode=3)
     assert default_output(run).name.endswith("own_wells.py-tilted-sesamo")
+
+
+def test_its_size_and_its_symmetry_choose_the_defaults(own):
+    one = resolve("own_wells.py:chain")
+    assert (one.flow_name, one.config.method) == ("neural_spline", "sesamo")
+    several = resolve("own_wells.py:chain", settings={"target.size": 3})
+    assert several.flow_name == resolve("gmm").flow_name
+    plain = resolve("own_wells.py:chain", settings={"target.symmetric": False})
+    assert plain.config.method == "flow"
+    with pytest.raises(ValueError, match="target.size='x' must be an integer"):
+        resolve("own_wells.py:chain", settings={"target.size": "x"})
+
 
 
 def test_a_run_is_recorded_with_its_code(own, monkeypatch, tmp_path_factory):

@@ -18,11 +18,11 @@ from sesamo_jax.config.schema import (
     Run,
 )
 from sesamo_jax.config.seeds import check_seeds
+from sesamo_jax.core import Target
 from sesamo_jax.core.bounds import check_fields, field_types
 from sesamo_jax.core.words import nearest, unknown
 from sesamo_jax.flows import DENSE, FLOWS, dense_flow
-from sesamo_jax.targets import TargetConfig, find_target
-from sesamo_jax.targets.config import Fixed
+from sesamo_jax.targets import TARGETS, TargetConfig, find_target
 from sesamo_jax.targets.imported import absolute
 
 
@@ -75,14 +75,18 @@ def assemble(
     chosen = check_seeds(seeds, seed)
     if not isinstance(chosen, range):
         raise ValueError(f"seeds={seeds!r} must be an integer")
+    own = None if target in TARGETS else _built(target, known, settings)
     suited = suited_method(preset, target, settings, Config.method)
+    if own is not None and own.symmetry is None:
+        suited = "flow"
     method = settings.get("method", suited)
     method = FORMER_NAMES.get(method, method)
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     preset_values = overrides(preset, target, method, settings)
     named = preset_values.pop("flow.name", None)
-    flow_name = settings.get("flow.name", named or _dense_flow(known))
+    dense = DENSE if own is None else dense_flow(own.event_shape)
+    flow_name = settings.get("flow.name", named or dense)
     if flow_name not in tuple(FLOWS):
         raise ValueError(unknown("flow.name", flow_name, FLOWS))
     if flow_name != (named or DENSE):  # a preset's sizes are those of its flow
@@ -103,11 +107,14 @@ def assemble(
     return Run(target, target_config, flow_name, preset, chosen[0], len(chosen), config)
 
 
-def _dense_flow(target: TargetConfig) -> str:
-    """Return the flow that suits a target; one not built yet may have any size."""
-    if isinstance(target, Fixed):
-        return dense_flow(target.build("").event_shape)
-    return DENSE
+def _built(name: str, target: TargetConfig, settings: Mapping[str, Any]) -> Target:
+    """Return a user's own target, whose size and symmetry defaults depend on."""
+    tree = {"target": target}
+    for field, value in settings.items():
+        if field.startswith("target."):
+            _assign(tree, field, value)
+    check_fields(tree["target"], "target")
+    return tree["target"].build(name)
 
 
 def _unknown_setting(name: str, known: list[str]) -> str:
