@@ -78,6 +78,23 @@ def test_log_z_and_sectors_of_separated_modes(name, fields, key):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["gmm_broken", "phi4_real"])
+def test_annealing_without_resampling(name, key):
+    """Weights multiply along each particle's way, and are resampled at the end."""
+    if name == "gmm_broken":
+        target = build_target(name, modes=3, radius=2.0, breaking=0.3)
+        exact = target.exact.log_z
+    else:
+        target = build_target(name, shape=(2, 2), mass2=-4.0, lam=6.008)
+        exact = 1.488073  # of the transfer matrix, see test_conditionals
+    config = replace(SMALL, resampling=False)
+    populations, _ = check_log_z(target, config, key, exact)
+    resampled = run_smc(target, replace(config, resampling=True), key)
+    assert populations.temperatures == resampled.temperatures
+    assert np.all(populations.log_z != resampled.log_z)
+
+
+@pytest.mark.slow
 def test_observables_of_phi4_are_those_of_hmc(key):
     fields = {"kappa": 0.25, "lam": 0.022, "dtype": "float64"}
     target = build_target("phi4_real", shape=(4, 4), **fields)

@@ -101,7 +101,7 @@ GRAPH = {
 }
 add("dw4_matching", MATCHING | GRAPH)
 # The default: the same on chains, which need the energy alone.
-add("dw4_chains", {"evaluation.samples": 10_000, "flow.steps": 5})
+add("dw4_chains", {"evaluation.samples": 5000})
 
 # Against the number of data (Fig. 5), with as many steps for all flows.
 for system, size, kind in product(("dw4", "lj13"), SIZES, KINDS):

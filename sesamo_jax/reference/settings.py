@@ -47,6 +47,8 @@ class SMCConfig:
         acceptance: what the step size is tuned for.
         modulation: follow every trajectory by moves along the orbit of the target's
             symmetry, and others, see `reference.moves`; None does where there is one.
+        resampling: draw the particles anew by their weights at every temperature; if
+            not, only at the end, which is annealed importance sampling.
         variance: of the Gaussian that particles start from; None takes the target's, or
             on a lattice the nearest Gaussian field.
     """
@@ -59,4 +61,5 @@ class SMCConfig:
     leapfrog_steps: int = size(20)
     acceptance: float = fraction(0.8)
     modulation: bool | None = None
+    resampling: bool = True
     variance: float | None = positive(None)

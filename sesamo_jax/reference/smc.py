@@ -3,7 +3,8 @@
 Particles start from a Gaussian whose normaliser is known, on a lattice the field
 nearest to the target, and pass through the densities between it and the target,
 start^(1 - t) target^t for t = 0 .. 1. The product over the
-steps in t of their mean weights estimates Z (Del Moral, Doucet, Jasra, 2006).
+steps in t of their mean weights estimates Z (Del Moral, Doucet, Jasra, 2006). Without
+resampling between the steps it is annealed importance sampling (Neal, 2001).
 """
 
 import time
@@ -81,6 +82,9 @@ def build_smc(target: Target, config: SMCConfig) -> Callable[[Key], Populations]
     each estimate of Z is unbiased. A last resampling and trajectory at t = 1 leave
     particles of equal weight.
 
+    With `config.resampling` off, particles keep their weights until that last
+    resampling: each goes its own way, and their weights are independent.
+
     Numerics: the start's log normaliser and the sum over temperatures are float64,
     whatever the target's type.
 
@@ -122,7 +126,7 @@ def _run(
                 "to that of a Gaussian where it is"
             )
         schedule.append((dtype(t), dtype(step_size)))
-        state, _, rate, _ = advance(step_key, state, *schedule[-1])
+        state, _, rate, _ = advance(step_key, state, *schedule[-1], True)
         step_size *= exp(float(rate) - config.acceptance)
     schedule.append((dtype(1), dtype(step_size)))
     jax.block_until_ready(measure(state.particles))
@@ -135,7 +139,8 @@ def _run(
         state, weighed = start(start_key), []
         for index, step in enumerate(schedule):
             step_key = jax.random.fold_in(move_key, index)
-            state, *results = advance(step_key, state, *step)
+            resample = config.resampling or index == len(schedule) - 1
+            state, *results = advance(step_key, state, *step, resample)
             weighed.append(results)
         increments, acceptance, others = zip(*jax.device_get(weighed), strict=True)
         log_start = size / 2 * log(2 * pi) + white.log_det
@@ -182,10 +187,10 @@ def _programs(
 
     Returns:
         `key -> state`, particles of the start; `state -> t`, the next temperature for
-        the target ESS; `(key, state, t, step_size) -> (state, increment, rate, rates)`,
-        which resamples, moves at the state's temperature and weighs for temperature t,
-        with the log mean weight and the acceptance rates of trajectories and of other
-        moves; `z -> (x, observables, sectors)`.
+        the target ESS; `(key, state, t, step_size, resample) -> (state, increment,
+        rate, rates)`, which resamples or not, moves at the state's temperature and
+        weighs for temperature t, with the log mean weight and the acceptance rates of
+        trajectories and of other moves; `z -> (x, observables, sectors)`.
     """
     import blackjax  # here, since its import starts JAX's backend
     from blackjax.smc import ess, resampling, solver, tempered
@@ -216,10 +221,6 @@ def _programs(
             state = blackjax.hmc.init(white.whiten(x), log_density)
         return state, (info.acceptance_rate, rates)
 
-    kernel = tempered.build_kernel(
-        log_start, log_ratio, move, blackjax.hmc.init, resampling.systematic
-    )
-
     def start(key: Key) -> Any:
         shape = (config.particles, *target.event_shape)
         return _in(dtype, tempered.init(jax.random.normal(key, shape, dtype)))
@@ -234,10 +235,24 @@ def _programs(
             wide_ratios, state.particles, config.target_ess, 1 - t, solver.dichotomy
         )
 
-    def advance(key: Key, state: Any, t: Array, step_size: Array) -> tuple:
+    def advance(
+        key: Key, state: Any, t: Array, step_size: Array, resample: Array
+    ) -> tuple:
+        def origins(key: Key, weights: Array, n: int) -> Array:
+            drawn = resampling.systematic(key, weights, n)
+            return jnp.where(resample, drawn, jnp.arange(n))
+
+        kernel = tempered.build_kernel(
+            log_start, log_ratio, move, blackjax.hmc.init, origins
+        )
+        kept = jnp.where(resample, 1 / config.particles, state.weights)
         state, info = kernel(key, state, 1, t, {"step_size": step_size[None]})
+        weights = kept * state.weights
+        total = jnp.sum(weights)
+        # The log mean weight of this step, over the weights that particles came with.
+        increment = info.log_likelihood_increment + jnp.log(total * config.particles)
         rates = jax.tree.map(jnp.mean, info.update_info)
-        return _in(dtype, (state, info.log_likelihood_increment, *rates))
+        return _in(dtype, (state._replace(weights=weights / total), increment, *rates))
 
     @jax.vmap
     def measure(z: Array) -> tuple:

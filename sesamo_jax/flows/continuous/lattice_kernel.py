@@ -104,6 +104,9 @@ class LatticeKernel(NamedTuple):
     def steepness(self, centres: np.ndarray, width: float) -> Callable[[Array], Array]:
         """Return a bound on |dv/dx| over all waves on constant fields of any size.
 
+        Where the mean of its neighbours stands for a field, that has a size of its own,
+        and its part is bounded by itself: else both could cancel here, and only here.
+
         A norm of high order in place of the maximum: smooth in time, as the order of
         the integrator needs, and larger by less than a factor of two.
         """
@@ -117,16 +120,28 @@ class LatticeKernel(NamedTuple):
         momenta = np.meshgrid(*map(np.fft.fftfreq, self.classes.shape), indexing="ij")
         # What the mean of its neighbours is of a wave.
         of_mean = np.mean(np.cos(2 * pi * np.array(momenta)), axis=0)
-        waves = jnp.fft.fftn(jnp.where(here, kernel, 0), axes=axes)
-        waves += jnp.fft.fftn(jnp.where(here, 0, kernel), axes=axes) * of_mean
-        flat = waves.reshape(*waves.shape[:2], -1)[:, :, self.first]
-        spectra = jnp.real(flat).astype(self.dtype)
+
+        def spectra(part: Array) -> Array:
+            waves = jnp.real(jnp.fft.fftn(part, axes=axes)).astype(self.dtype)
+            return waves.reshape(*waves.shape[:2], -1)
+
+        own = spectra(jnp.where(here, kernel, 0))[:, :, self.first]
+        others = spectra(jnp.where(here, 0, kernel)) * of_mean.ravel()
+        others = others[:, :, self.first]
 
         def steepness(weights: Array) -> Array:
-            spectrum = jnp.tensordot(weights, spectra, 1)
-            size = jnp.abs(spectrum.T @ slopes)
-            largest = jax.lax.stop_gradient(jnp.max(size)) + SMALLEST_SLOPE
-            total = jnp.sum((size / largest) ** NORM_ORDER)
-            return largest * (total + SMALLEST_SLOPE) ** (1 / NORM_ORDER)
+            sizes = [
+                _norm(jnp.abs(jnp.tensordot(weights, part, 1).T @ slopes), axis=1)
+                for part in (own, others)
+            ]
+            return _norm(sizes[0] + sizes[1], axis=0)
 
         return steepness
+
+
+def _norm(sizes: Array, axis: int) -> Array:
+    """Return the norm of high order of numbers >= 0."""
+    largest = jax.lax.stop_gradient(jnp.max(sizes, axis, keepdims=True))
+    largest += SMALLEST_SLOPE
+    total = jnp.sum((sizes / largest) ** NORM_ORDER, axis)
+    return jnp.squeeze(largest, axis) * (total + SMALLEST_SLOPE) ** (1 / NORM_ORDER)
