@@ -65,7 +65,12 @@ def pieces(target: str, row: str) -> dict[str, Entry]:
 
 def field_pieces(target: str, row: str) -> dict[str, Entry]:
     """Return the runs of a row of the complex field, by name."""
-    own = {"ours": {}, "ours_aligned": {"target.space": "aligned"}}
+    # As these results were made: on all sites, in larger batches.
+    common = {"sites": "all", "training.batch_size": 256}
+    own = {
+        "ours": common | {"flow.steps": 7, "flow.slope": 0.6},
+        "ours_aligned": common | {"target.space": "aligned"},
+    }
     settings = (own | PROTOCOLS)[row] | {"training.steps": FIELD_STEPS[row]}
     preset = "default" if row in own else "paper"
     return {

@@ -127,13 +127,14 @@ for name, method in (
 ):
     add(name, COUPLINGS | {"method": method, "training.density": None})
 add("dw4_kernel_modulated", {"method": "sesamo"})
-FIELDS = {"evaluation.samples": 20_000}
+FIELDS = {"evaluation.samples": 20_000, "training.batch_size": 256}
+ON_ALL = {"sites": "all", "training.steps": 1200}
 for alpha in (0.0, 0.005):
     space = FIELDS | {"target.alpha": alpha}
     for name, settings in (
-        ("modulated", {"sites": "all"}),
+        ("modulated", ON_ALL),
         ("canonical", {"method": "canonicalization", "training.steps": 1500}),
         # Flow and base both commute with the sign.
-        ("equivariant", {"method": "flow", "sites": "all", "base.mean": 0.0}),
+        ("equivariant", {"method": "flow", "base.mean": 0.0} | ON_ALL),
     ):
         RUNS[f"lattice_{name}_{alpha}"] = Entry("phi4_real", space | settings, 1)

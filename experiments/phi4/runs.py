@@ -20,21 +20,31 @@ def of_seed(name: str, seed: int) -> str:
     return f"{name}_seed{seed}" if seed else name
 
 
-def on_all_sites(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of a flow on all sites, as those of these results are."""
-    chooses = settings.get("method", "sesamo") in ("sesamo", "flow")
-    return settings | ({"sites": "all"} if chooses else {})
+def on_all_sites(target: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a flow on all sites, in the large batches of these results."""
+    method = settings.get("method", "sesamo")
+    if method in ("hmc", "smc") or (target, method) == ("phi4_complex", "flow"):
+        return settings
+    pinned: dict[str, Any] = {"training.batch_size": 256, "training.steps": 1200}
+    if target != "phi4_real":
+        pinned["training.steps"] = 1000
+        if settings.get("target.space") != "aligned":
+            pinned |= {"flow.steps": 7, "flow.slope": 0.6}
+    if method != "canonicalization":
+        pinned["sites"] = "all"
+    return pinned | settings
 
 
 def add(name: str, target: str, settings: dict[str, Any], seeds: int = 1) -> None:
     """Add a run."""
-    RUNS[name] = Entry(target, on_all_sites(settings), seeds)
+    RUNS[name] = Entry(target, on_all_sites(target, settings), seeds)
 
 
 def add_each(name: str, target: str, settings: dict[str, Any]) -> None:
     """Add runs of three seeds, each by itself, to be done in pieces."""
+    settings = on_all_sites(target, settings)
     for seed in range(SCAN_SEEDS):
-        RUNS[of_seed(name, seed)] = Entry(target, on_all_sites(settings), seed=seed)
+        RUNS[of_seed(name, seed)] = Entry(target, settings, seed=seed)
 
 
 def add_with_hmc(name: str, target: str, space: dict[str, Any], seeds: int = 1) -> None:
@@ -110,21 +120,16 @@ add_with_hmc(
 ON_EVEN = {"sites": "even"}
 MORE_MODES = {"flow.time_modes": 5}
 ALONE = {"method": "flow"}
-for name, target, settings, seeds in (
-    ("complex_short", "phi4_complex", {"training.steps": 400}, 3),
-    ("complex", "phi4_complex", {"training.steps": 4000}, 1),
-    ("complex_broken_short", "phi4_complex_broken", {"training.steps": 400}, 3),
-    ("complex_broken", "phi4_complex_broken", {"training.steps": 4000}, 1),
-    ("real_0.0", "phi4_real", {}, 1),
-    ("real_0.005", "phi4_real", {"target.alpha": 0.005}, 1),
-    ("real_0.01", "phi4_real", {"target.alpha": 0.01}, 1),
-):
-    RUNS[f"even_{name}"] = Entry(target, ON_EVEN | settings, seeds)
+BRIEF = {"training.steps": 500}
+for name in ("complex", "complex_broken"):
+    RUNS[f"even_{name}_short"] = Entry(f"phi4_{name}", ON_EVEN | BRIEF, 3)
+    RUNS[f"even_{name}"] = Entry(f"phi4_{name}", ON_EVEN, 3)
+for alpha in ALPHAS:  # far from the transition, where the cell is all that it takes
+    settings = ON_EVEN | {"target.alpha": alpha, "training.density": "cell"}
+    RUNS[f"even_real_{alpha}"] = Entry("phi4_real", settings, 3)
 critical = SMALL | CRITICAL | {"target.lam": 6.008} | ON_EVEN | ALONE | MORE_MODES
-RUNS["even_critical_8x8_short"] = Entry(
-    "phi4_real", critical | {"training.steps": 1000}, 3
-)
-RUNS["even_critical_8x8"] = Entry("phi4_real", critical | {"training.steps": 4000})
+RUNS["even_critical_8x8_short"] = Entry("phi4_real", critical, 3)
+RUNS["even_critical_8x8"] = Entry("phi4_real", critical | {"training.steps": 8000}, 3)
 RUNS["even_critical_16x16"] = Entry(
     "phi4_real", SIZE_16 | FASTER | ON_EVEN | ALONE | {"training.steps": 3000}
 )

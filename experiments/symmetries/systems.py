@@ -20,8 +20,8 @@ FIRM = {"penalty.amplitude": 400.0, "penalty.final": 400.0}
 ON_SLICE = {
     "flow.name": "slice_continuous",
     "base.kind": "slice",
-    "training.batch_size": 256,
-    "training.steps": 500,
+    "training.batch_size": 64,
+    "training.steps": 1600,
     "evaluation.samples": 20_000,
 }
 QUOTED = (

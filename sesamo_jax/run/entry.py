@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sesamo_jax.config import resolve
 from sesamo_jax.config.record import difference, to_json
+from sesamo_jax.config.schema import METHODS, Run
 
 STOPPING_SECONDS = 120.0
 
@@ -44,10 +45,20 @@ def program(output: Path, entry: Entry) -> list[str]:
 def changed(config: Mapping[str, Any], entry: Entry) -> str | None:
     """Return how a run's configuration differs from its entry, in words, or None."""
     settings = {name: str(value) for name, value in entry.settings.items()}
-    wanted = to_json(
-        resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
+    run = resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
+    wanted, idle = to_json(run), _idle(run)
+    config, wanted = (
+        {name: value for name, value in tree.items() if name not in idle}
+        for tree in (config, wanted)
     )
     return difference(_forget(config, wanted), _known(wanted, config))
+
+
+def _idle(run: Run) -> set[str]:
+    """Return the sections and fields that a run's method does not look at."""
+    method = METHODS[run.config.method]
+    idle = {name for row in METHODS.values() for name in row.uses} - {*method.uses}
+    return idle - {"hmc"} if method.is_trained else idle | {"training"}
 
 
 def _forget(found: Any, wanted: Any) -> Any:

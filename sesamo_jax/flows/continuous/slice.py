@@ -24,9 +24,10 @@ class SliceContinuousConfig(ContinuousConfig):
 
     keeps_slice: ClassVar[bool] = True
 
-    # Fewer, longer steps than the real field's: its batches and reports still agree.
-    steps: int = size(7)
-    slope: float = positive(0.6)
+    # In 7 steps of slope 0.6 path gradients are those of the error of integration once
+    # the flow is good: after thousands of steps it is worse again.
+    steps: int = size(10)
+    slope: float = positive(0.42)
 
     def build(
         self, event_shape: tuple[int, ...], dtype: Any, tolerance: float = 0.0
