@@ -135,7 +135,6 @@ def test_its_size_and_its_symmetry_choose_the_defaults(own):
         resolve("own_wells.py:chain", settings={"target.size": "x"})
 
 
-
 def test_a_run_is_recorded_with_its_code(own, monkeypatch, tmp_path_factory):
     run = resolve("own_wells.py:tilted", settings={"target.tilt": 2.5})
     tree = json.loads(json.dumps(to_json(run)))

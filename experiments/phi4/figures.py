@@ -11,6 +11,7 @@ from drawing import FLOW, HMC, LINE, OTHER, plain_numbers, points, row_of_panels
 from matplotlib.figure import Figure
 from reading import ROOT, curves, mean_error, samples, step_seconds
 
+from phi4.comparison import opponents_figure
 from phi4.reading import exact_ratio, metrics, paper_ratio
 from phi4.runs import ALPHAS
 
@@ -23,7 +24,7 @@ def magnetization_figure() -> Figure | None:
     reference = samples("phi4/real_0.0_hmc")
     bins = np.linspace(-2.8, 2.8, 85)
     for panel, alpha in zip(panels, (0.0, 0.001), strict=True):
-        drawn = samples(f"phi4/real_{alpha}")
+        drawn = samples(f"phi4/even_real_{alpha}")
         if drawn is None or reference is None:
             return None
         m = drawn.x.mean(axis=(1, 2))
@@ -82,8 +83,8 @@ def ring_figure() -> Figure | None:
     bins = np.linspace(-2.7, 2.7, 61)
     for panel, name, title in (
         (panels[0], "complex_realnvp", "RealNVP, alpha = 0"),
-        (panels[1], "complex", "SESaMo, alpha = 0"),
-        (panels[2], "complex_broken", "SESaMo, alpha = 0.005"),
+        (panels[1], "even_complex", "SESaMo, alpha = 0"),
+        (panels[2], "even_complex_broken", "SESaMo, alpha = 0.005"),
     ):
         drawn = samples(f"phi4/{name}")
         if drawn is None:
@@ -97,7 +98,7 @@ def ring_figure() -> Figure | None:
     panels[0].set_ylabel("Im M")
     edges = np.linspace(-1, 1, 25)
     for name, colour, label, shift in (
-        ("complex_broken", FLOW, "flow, reweighted", -0.1),
+        ("even_complex_broken", FLOW, "flow, reweighted", -0.1),
         ("complex_broken_hmc", HMC, "HMC", 0.1),
     ):
         drawn = samples(f"phi4/{name}")
@@ -116,8 +117,8 @@ def time_figure() -> Figure:
     """ESS of training batches against training time (Fig. 14)."""
     figure, (panel,) = row_of_panels(1, (6, 3.6))
     for name, colour, label in (
-        ("complex", FLOW, "SESaMo, alpha = 0"),
-        ("complex_broken", HMC, "SESaMo, alpha = 0.005"),
+        ("even_complex", FLOW, "SESaMo, alpha = 0"),
+        ("even_complex_broken", HMC, "SESaMo, alpha = 0.005"),
         ("complex_realnvp", OTHER, "RealNVP, alpha = 0"),
     ):
         if metrics(name) is None:
@@ -169,4 +170,5 @@ FIGURES: dict[str, Callable[[], Figure | None]] = {
     "ring.png": ring_figure,
     "ess_time.png": time_figure,
     "scaling.png": scaling_figure,
+    "opponents.png": opponents_figure,
 }

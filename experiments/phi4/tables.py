@@ -16,6 +16,8 @@ from reading import (
     total,
 )
 
+from phi4.comparison import opponents_table
+from phi4.gradients import gradients_table
 from phi4.reading import exact_modulus, exact_ratio, metrics, paper_ratio
 from phi4.runs import ALPHAS
 from sesamo_jax.run.pages import markdown
@@ -234,6 +236,7 @@ def short_table() -> str:
         "s / model": seconds,
     }
     names = ("complex", "complex_broken", "real_0.005", "critical_8x8")
+    names = tuple(f"even_{name}" for name in names)
     return table(columns, found(names))
 
 
@@ -244,5 +247,7 @@ TABLES = {
     "ratio": ratio_table,
     "ablation": ablation_table,
     "scaling": scaling_table,
+    "opponents": opponents_table,
+    "gradients": gradients_table,
     "phi4": short_table,
 }

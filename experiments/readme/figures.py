@@ -1,9 +1,10 @@
-"""The picture at the head of the README."""
+"""The picture at the head of the README, and the self-test's."""
 
 import reading
 from matplotlib.figure import Figure
 from reading import ROOT
 
+from readme.coverage import coverage_drawn
 from sesamo_jax.run.figures import density_figure
 
 PICTURES = ROOT / "docs" / "readme"
@@ -16,4 +17,4 @@ def density() -> Figure | None:
     return density_figure(arrays, metrics) if arrays and metrics else None
 
 
-FIGURES = {"density.png": density}
+FIGURES = {"density.png": density, "coverage.png": coverage_drawn}

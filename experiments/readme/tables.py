@@ -5,6 +5,7 @@ from pathlib import Path
 import reading
 from reading import ROOT, Run
 
+from readme.coverage import coverage_table
 from readme.runs import RUNS
 from readme.systems import choosing, sides, smallest_sector, summary
 from sesamo_jax.config.schema import FORMER_NAMES
@@ -15,6 +16,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "overview.md",
     ROOT / "docs" / "howto" / "choosing.md",
+    ROOT / "docs" / "start.md",
 )
 COLUMNS = (
     "target, method",
@@ -66,4 +68,5 @@ TABLES = {
     "summary": summary,
     "choosing": choosing,
     "sides": sides,
+    "coverage": coverage_table,
 }
