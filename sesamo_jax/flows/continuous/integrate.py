@@ -1,5 +1,6 @@
 """Integrating x' = v(x, t) and the log-determinant's rate div v, for one event."""
 
+import operator
 from collections.abc import Callable
 from functools import reduce
 from typing import Any, NamedTuple
@@ -53,12 +54,13 @@ CLASSICAL = Method(
 
 
 def runge_kutta(
-    velocity: Velocity,
+    velocity: Callable[[Any, Array], tuple[Array, Array]],
     x: Array,
     start: float,
     end: float,
     steps: int,
     method: Method = FIFTH_ORDER,
+    prepare: Callable[[Array], Any] | None = None,
 ) -> tuple[Array, Array]:
     """Integrate from `start` to `end` in equal steps.
 
@@ -66,28 +68,41 @@ def runge_kutta(
     training takes are unrolled: XLA's CPU programs for the gradient of a loop are twice
     as slow.
 
+    Args:
+        velocity: (t, x) -> (v, div v), or of what `prepare` makes of t.
+        x: starting point.
+        start: time there.
+        end: time to stop at.
+        steps: their number.
+        method: its coefficients.
+        prepare: what a velocity needs of a time, made for all times at once.
+
     Returns:
         The end point and the integral of div v.
     """
-    shares = method.shares * (end - start) / steps
-    stages = [np.asarray(row) * (end - start) / steps for row in method.stages]
-    times = [0.0, *(method.times * (end - start) / steps).tolist()]
+    step_size = (end - start) / steps
+    shares = method.shares * step_size
+    stages = [np.asarray(row) * step_size for row in method.stages]
+    within = np.array([0.0, *method.times])
+    times = start + step_size * (np.arange(steps)[:, None] + within)
+    prepared: Any = jnp.asarray(times, x.dtype)
+    if prepare is not None:
+        prepared = jax.vmap(jax.vmap(prepare))(prepared)
 
-    def step(carry: tuple[Array, Array], index: Array) -> tuple[Any, None]:
+    def step(carry: tuple[Array, Array], prepared: Any) -> tuple[Any, None]:
         x, log_det = carry
-        t = start + index * (end - start) / steps
         slopes: list[Array] = []
         rates: list[Array] = []
         for stage in range(shares.size):
             at = x + _combine(stages[stage - 1], slopes) if stage else x
-            v, rate = velocity(t + times[stage], at)
+            then = jax.tree.map(operator.itemgetter(stage), prepared)
+            v, rate = velocity(then, at)
             slopes.append(v)
             rates.append(rate)
         return (x + _combine(shares, slopes), log_det + _combine(shares, rates)), None
 
-    indices = jnp.arange(steps, dtype=x.dtype)
     start_state = (x, jnp.zeros((), x.dtype))
-    return jax.lax.scan(step, start_state, indices, unroll=steps <= UNROLLED_STEPS)[0]
+    return jax.lax.scan(step, start_state, prepared, unroll=steps <= UNROLLED_STEPS)[0]
 
 
 def _combine(weights: np.ndarray, values: list[Array]) -> Array:

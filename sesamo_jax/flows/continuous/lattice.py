@@ -14,6 +14,7 @@ After de Haan, Rainone, Cheng, Bondesan 2021 and Gerdes, de Haan, Rainone, Bonde
 Cheng 2022, who treat real fields on all sites.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import pi, prod
 from typing import Any
@@ -31,6 +32,11 @@ from sesamo_jax.geometry.lattice import Lattice, displacement_classes
 from sesamo_jax.geometry.sublattice import EvenSites
 
 LARGEST_DENSE = 200  # sites, beyond which Fourier transforms are faster
+
+Prepare = Callable[[Array], tuple[Array, Array]]
+"""t -> the kernel then, and the factors of its divergence."""
+Act = Callable[[tuple[Array, Array], Array], tuple[Array, Array]]
+"""(what is prepared of t, x) -> (v, div v)."""
 
 # The parameter with an entry per class of displacements.
 PER_DISPLACEMENT = "kernel"
@@ -114,24 +120,27 @@ class ContinuousFlow(nn.Module):
         # A step of the optimiser then moves v as far through one class as another.
         self.kernel = raw / np.bincount(classes.ravel()).astype(self.dtype)
 
-    def _velocity(self) -> Velocity:
-        """Return v for x of shape (components, sites)."""
+    def _parts(self) -> tuple[Prepare, Act]:
+        """Return what v needs of a time, and v for x of shape (components, sites)."""
         config = self.config
         centres = np.linspace(0, config.reach, config.features - 1)
         times = np.arange(config.time_modes)
         kernel = LatticeKernel(self.kernel, self.lattice, self.dtype)
         small = prod(self.lattice.shape) <= LARGEST_DENSE
-        fill, convolve = kernel.dense() if small else kernel.fourier()
+        fill, at_time, convolve = kernel.dense() if small else kernel.fourier()
         steepness = kernel.steepness(centres, config.width)
         divergences = kernel.divergences()
 
-        # A loop over features and components, and no reduction over either: XLA's CPU
-        # programs for the gradient of such reductions are several times slower.
-        def velocity(t: Array, x: Array) -> tuple[Array, Array]:
-            weights = jnp.cos(pi * t * times).astype(x.dtype)
+        def prepare(t: Array) -> tuple[Array, Array]:
+            weights = jnp.cos(pi * t * times).astype(self.dtype)
             excess = steepness(weights) / (config.slope * config.steps)
             weights = weights / (1 + excess**4) ** 0.25
-            local = divergences(weights)
+            return at_time(weights), divergences(weights)
+
+        # A loop over features and components, and no reduction over either: XLA's CPU
+        # programs for the gradient of such reductions are several times slower.
+        def act(prepared: tuple[Array, Array], x: Array) -> tuple[Array, Array]:
+            kernel_then, local = prepared
             parts = [fill(part) for part in x]
             square = sum((part**2 for part in parts), jnp.zeros_like(parts[0]))
             values = [jnp.ones_like(square)]
@@ -144,16 +153,21 @@ class ContinuousFlow(nn.Module):
                 slope = self.components - 2 * square * u / config.width
                 rate = rate + local[f] * bump * slope
             fields = [jnp.concatenate([part * h for h in values]) for part in parts]
-            v = jnp.stack(convolve(weights, fields))
+            v = jnp.stack(convolve(kernel_then, fields))
             return v, jnp.sum(rate)
 
-        return velocity
+        return prepare, act
+
+    def _velocity(self) -> Velocity:
+        """Return v for x of shape (components, sites)."""
+        prepare, act = self._parts()
+        return lambda t, x: act(prepare(t), x)
 
     def _integrate(self, x: Array, start: float, end: float) -> tuple[Array, Array]:
-        velocity, config = self._velocity(), self.config
         if self.tolerance:
-            return adaptive(velocity, x, start, end, self.tolerance)
-        return runge_kutta(velocity, x, start, end, config.steps)
+            return adaptive(self._velocity(), x, start, end, self.tolerance)
+        prepare, act = self._parts()
+        return runge_kutta(act, x, start, end, self.config.steps, prepare=prepare)
 
     def forward_and_log_det(self, z: Array) -> tuple[Array, Array]:
         """Return y = g(z) and log|det dy/dz| for one event."""

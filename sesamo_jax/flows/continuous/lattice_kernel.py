@@ -17,8 +17,10 @@ NORM_ORDER = 16
 
 Fill = Callable[[Array], Array]
 """From a component where the field lives to all sites, (sites,) each."""
+AtTime = Callable[[Array], Array]
+"""From weights of the kernel's modes to what `Convolve` needs of it, at one time."""
 Convolve = Callable[[Array, list[Array]], list[Array]]
-"""(weights of the kernels' times, fields) -> sum_f W_f * field_f, by component."""
+"""(kernel at a time, fields) -> sum_f W_f * field_f, by component."""
 
 
 class LatticeKernel(NamedTuple):
@@ -58,8 +60,8 @@ class LatticeKernel(NamedTuple):
         every = jnp.where(here, own, of_mean)
         return lambda weights: jnp.tensordot(weights, every, 1)
 
-    def dense(self) -> tuple[Fill, Convolve]:
-        """Return both as matrix products, for small lattices."""
+    def dense(self) -> tuple[Fill, AtTime, Convolve]:
+        """Return all three as matrix products, for small lattices."""
         here = np.flatnonzero(self.lattice.occupied)
         units = np.eye(here.size, dtype=self.dtype).reshape(-1, *self.lattice.shape)
         with jax.ensure_compile_time_eval():
@@ -72,22 +74,25 @@ class LatticeKernel(NamedTuple):
         pairs = self.classes.ravel()[displacements(self.lattice.extents)][:, here]
         matrices = self.kernel[:, :, pairs].reshape(len(self.kernel), -1)
 
-        def convolve(weights: Array, fields: list[Array]) -> list[Array]:
-            matrix = (weights @ matrices).reshape(-1, here.size)
+        def at_time(weights: Array) -> Array:
+            return (weights @ matrices).reshape(-1, here.size)
+
+        def convolve(matrix: Array, fields: list[Array]) -> list[Array]:
             return [field @ matrix for field in fields]
 
-        return fill, convolve
+        return fill, at_time, convolve
 
-    def fourier(self) -> tuple[Fill, Convolve]:
-        """Return both by rolls and fast Fourier transforms, for large lattices."""
+    def fourier(self) -> tuple[Fill, AtTime, Convolve]:
+        """Return all by rolls and fast Fourier transforms, for large lattices."""
         lattice, extents = self.lattice, self.lattice.extents
         axes = tuple(range(-len(extents), 0))
         kernel = self.kernel[:, :, self.classes]
         spectra = jnp.real(jnp.fft.rfftn(kernel, axes=axes))  # of an even function
 
-        def convolve(weights: Array, fields: list[Array]) -> list[Array]:
-            spectrum = jnp.tensordot(weights, spectra, 1)
+        def at_time(weights: Array) -> Array:
+            return jnp.tensordot(weights, spectra, 1)
 
+        def convolve(spectrum: Array, fields: list[Array]) -> list[Array]:
             def one(field: Array) -> Array:
                 waves = jnp.fft.rfftn(field.reshape(-1, *extents), axes=axes)
                 total = jnp.sum(spectrum * waves, axis=0)
@@ -99,7 +104,7 @@ class LatticeKernel(NamedTuple):
         def fill(part: Array) -> Array:
             return lattice.filled(part.reshape(lattice.shape)).ravel()
 
-        return fill, convolve
+        return fill, at_time, convolve
 
     def steepness(self, centres: np.ndarray, width: float) -> Callable[[Array], Array]:
         """Return a bound on |dv/dx| over all waves on constant fields of any size.
