@@ -105,6 +105,19 @@ def test_what_weights_leave_in_doubt(entry, sentence):
     assert (found is None) if sentence is None else (sentence in found)
 
 
+def test_what_a_leak_leaves_in_doubt():
+    """Counted several times it is an error; summed over, a waste of training."""
+    leaking = {"leak": 0.07, "log_z_error": 0.002}
+    assert "log Z is too large" in doubts.leak(leaking, "cell", "cell")
+    assert "training.density=orbit" in doubts.leak(leaking, "orbit", "cell")
+    assert doubts.leak(leaking, "orbit", "orbit") is None
+    assert doubts.leak(leaking, "strict", "orbit") is None
+    little = {"leak": 0.001, "log_z_error": 0.002}
+    assert doubts.leak(little, "cell", "cell") is None
+    assert doubts.leak({"leak": 0.001, "log_z_error": None}, "cell", "cell")
+    assert doubts.leak({"leak": None}, "cell", "cell") is None
+
+
 def test_hard_walls_leave_a_report(key):
     """Half of the orbits of a shifted box lie outside it, with all their images."""
 

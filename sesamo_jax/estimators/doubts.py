@@ -16,6 +16,7 @@ LEAST_ESS = 0.95  # ... unless the weights all but agree
 LARGEST_SHARE = 0.5
 LARGEST_PULL = 4.0  # standard errors between an estimate and its exact value
 LARGEST_R_HAT = 1.1  # of chains that agree, with some that are short
+LARGEST_LEAK = 0.05  # from a cell that training should have kept
 # |log Z| per component above which `fit` looks for a lower bound.
 SUSPICIOUS = 100.0
 
@@ -116,5 +117,31 @@ def weights(entry: Mapping[str, Any], samples: int) -> str | None:
         return (
             f"the weights have a heavy tail (Pareto k = {k:.2f}): rare samples decide "
             "log Z and weighted means, which are likely to be off by more than they say"
+        )
+    return None
+
+
+def leak(
+    entry: Mapping[str, Any], density: str | None, trained: str | None
+) -> str | None:
+    """Return a sentence if one seed's samples leave the cell that is counted on.
+
+    Args:
+        entry: of `metrics.json`.
+        density: the accounting of the report.
+        trained: that of training.
+    """
+    share, error = entry.get("leak"), entry.get("log_z_error")
+    if not share:
+        return None
+    if density == "cell" and (error is None or share > error):
+        return (
+            f"{share:.2g} of the flow's samples leave the cell, and density=cell counts "
+            "them several times: log Z is too large by up to that; set density=orbit"
+        )
+    if trained == "cell" and share > LARGEST_LEAK:
+        return (
+            f"{share:.2g} of the flow's samples leave the cell that training counted on: "
+            "modes overlap there, and training.density=orbit learns more"
         )
     return None

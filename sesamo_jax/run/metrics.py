@@ -192,6 +192,7 @@ def _doubts(
         of_model = trained and (
             doubts.skipped_steps(entry["nonfinite_steps"], entry["steps"]),
             doubts.weights(entry, samples),
+            doubts.leak(entry, run.config.density, run.config.training.density),
         )
         of_chains = (doubts.chains(entry),)
         of_both = (doubts.far_off(entry, target.exact),)
