@@ -129,7 +129,9 @@ for alpha in ALPHAS:  # far from the transition, where the cell is all that it t
     RUNS[f"even_real_{alpha}"] = Entry("phi4_real", settings, 3)
 critical = SMALL | CRITICAL | {"target.lam": 6.008} | ON_EVEN | ALONE | MORE_MODES
 RUNS["even_critical_8x8_short"] = Entry("phi4_real", critical, 3)
-RUNS["even_critical_8x8"] = Entry("phi4_real", critical | {"training.steps": 4000}, 3)
+# The longer the training, the more large batches are worth.
+LONG = {"training.steps": 4000, "training.batch_size": 256}
+RUNS["even_critical_8x8"] = Entry("phi4_real", critical | LONG, 3)
 RUNS["even_critical_16x16"] = Entry(
     "phi4_real", SIZE_16 | FASTER | ON_EVEN | ALONE | {"training.steps": 3000}
 )
