@@ -136,12 +136,13 @@ def leak(
         return None
     if density == "cell" and (error is None or share > error):
         return (
-            f"{share:.2g} of the flow's samples leave the cell, and density=cell counts "
-            "them several times: log Z is too large by up to that; set density=orbit"
+            f"{share:.2g} of the flow's samples leave the cell, and density=cell "
+            "counts them several times: log Z is too large by up to that; set "
+            "density=orbit"
         )
     if trained == "cell" and share > LARGEST_LEAK:
         return (
-            f"{share:.2g} of the flow's samples leave the cell that training counted on: "
-            "modes overlap there, and training.density=orbit learns more"
+            f"{share:.2g} of the flow's samples leave the cell that training counted "
+            "on: modes overlap there, and training.density=orbit learns more"
         )
     return None
