@@ -124,14 +124,14 @@ class LatticeKernel(NamedTuple):
         kernel, here = self.kernel[:, :, self.classes], self.lattice.occupied
         momenta = np.meshgrid(*map(np.fft.fftfreq, self.classes.shape), indexing="ij")
         # What the mean of its neighbours is of a wave.
-        of_mean = np.mean(np.cos(2 * pi * np.array(momenta)), axis=0)
+        of_mean = np.mean(np.cos(2 * pi * np.array(momenta)), axis=0).ravel()
 
         def spectra(part: Array) -> Array:
             waves = jnp.real(jnp.fft.fftn(part, axes=axes)).astype(self.dtype)
             return waves.reshape(*waves.shape[:2], -1)
 
         own = spectra(jnp.where(here, kernel, 0))[:, :, self.first]
-        others = spectra(jnp.where(here, 0, kernel)) * of_mean.ravel()
+        others = spectra(jnp.where(here, 0, kernel)) * of_mean.astype(self.dtype)
         others = others[:, :, self.first]
 
         def steepness(weights: Array) -> Array:
