@@ -95,7 +95,7 @@ def test_a_run_starts_from_another(tmp_path):
     settings = {
         "target.shape": "4,4",
         "base.kind": "gaussian",  # a start far from the target
-        "flow.steps": 2,
+        "flow.steps": 4,
         "flow.features": 3,
         "training.steps": 40,
         "training.batch_size": 256,
