@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from sesamo_jax import build_target
-from sesamo_jax.run.cli import selftest
 from sesamo_jax.run.cli.main import main
 from sesamo_jax.run.selftest.cases import FAMILIES, draw_cases, free
 from sesamo_jax.run.selftest.coverage import coverage_figure, coverages, table
 from sesamo_jax.run.selftest.pulls import Pull, measure
+
+MEASURE = "sesamo_jax.run.selftest.pulls.measure"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_marked_estimates_are_counted_and_not_judged(rng):
 
 def test_the_command_prints_writes_and_fails(rng, monkeypatch, tmp_path, capsys):
     drawn = [*pulls(rng, 1.0), Pull("log Z, both", None)]
-    monkeypatch.setattr(selftest, "measure", lambda *arguments: drawn)
+    monkeypatch.setattr(MEASURE, lambda *arguments: drawn)
     main(["selftest", "--cases", "1", "--output", str(tmp_path / "out")])
     assert "nominal" in capsys.readouterr().out
     assert (tmp_path / "out" / "coverage.png").stat().st_size > 0
@@ -89,7 +90,7 @@ def test_the_command_prints_writes_and_fails(rng, monkeypatch, tmp_path, capsys)
     read = [Pull(row["quantity"], float(row["pull"] or "nan")) for row in rows]
     assert read[:-1] == drawn[:-1]
     assert rows[-1] == {"quantity": "log Z, both", "pull": ""}
-    monkeypatch.setattr(selftest, "measure", lambda *arguments: pulls(rng, 2.0))
+    monkeypatch.setattr(MEASURE, lambda *arguments: pulls(rng, 2.0))
     with pytest.raises(SystemExit) as left:
         main(["selftest", "--cases", "1"])
     assert left.value.code == 1

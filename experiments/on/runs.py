@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from phi4.runs import IN_SEVEN_STEPS
+
 from sesamo_jax.run.entry import Entry
 
 COMPONENTS = (3, 4)
@@ -13,9 +15,8 @@ SCAN = (0.005, 0.01, 0.02, 0.05, 0.1)
 BRIEF = {
     "training.steps": 400,
     "training.batch_size": 256,
-    "flow.steps": 7,
-    "flow.slope": 0.6,
     "evaluation.samples": 20_000,
+    **IN_SEVEN_STEPS,
 }
 CHAINS = {"method": "hmc"}
 

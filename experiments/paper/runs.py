@@ -68,7 +68,7 @@ def field_pieces(target: str, row: str) -> dict[str, Entry]:
     # As these results were made: on all sites, in larger batches.
     common = {"sites": "all", "training.batch_size": 256}
     own = {
-        "ours": common | {"flow.steps": 7, "flow.slope": 0.6},
+        "ours": common | phi4.runs.IN_SEVEN_STEPS,
         "ours_aligned": common | {"target.space": "aligned"},
     }
     settings = (own | PROTOCOLS)[row] | {"training.steps": FIELD_STEPS[row]}

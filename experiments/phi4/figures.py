@@ -24,7 +24,7 @@ def magnetization_figure() -> Figure | None:
     reference = samples("phi4/real_0.0_hmc")
     bins = np.linspace(-2.8, 2.8, 85)
     for panel, alpha in zip(panels, (0.0, 0.001), strict=True):
-        drawn = samples(f"phi4/even_real_{alpha}")
+        drawn = samples(f"phi4/real_{alpha}")
         if drawn is None or reference is None:
             return None
         m = drawn.x.mean(axis=(1, 2))
@@ -83,8 +83,8 @@ def ring_figure() -> Figure | None:
     bins = np.linspace(-2.7, 2.7, 61)
     for panel, name, title in (
         (panels[0], "complex_realnvp", "RealNVP, alpha = 0"),
-        (panels[1], "even_complex", "SESaMo, alpha = 0"),
-        (panels[2], "even_complex_broken", "SESaMo, alpha = 0.005"),
+        (panels[1], "complex", "SESaMo, alpha = 0"),
+        (panels[2], "complex_broken", "SESaMo, alpha = 0.005"),
     ):
         drawn = samples(f"phi4/{name}")
         if drawn is None:
@@ -98,7 +98,7 @@ def ring_figure() -> Figure | None:
     panels[0].set_ylabel("Im M")
     edges = np.linspace(-1, 1, 25)
     for name, colour, label, shift in (
-        ("even_complex_broken", FLOW, "flow, reweighted", -0.1),
+        ("complex_broken", FLOW, "flow, reweighted", -0.1),
         ("complex_broken_hmc", HMC, "HMC", 0.1),
     ):
         drawn = samples(f"phi4/{name}")

@@ -6,6 +6,7 @@ batch's gradient. The velocity is the same throughout: the bound on its slope is
 of a step.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -13,11 +14,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from reading import measured, write_measured
 
-from sesamo_jax import build_model, build_target, train
-from sesamo_jax.config import complete, resolve
-from sesamo_jax.core import Params
+from sesamo_jax import Sampler, train
 from sesamo_jax.run.pages import markdown
-from sesamo_jax.training.loss import batch_loss
 
 TARGET = "phi4_complex"
 TRAINING = {"training.steps": 600}
@@ -27,35 +25,31 @@ STEPS = (7, 8, 10, 14)
 MANY = 40
 
 
-def gradients(params: Params, steps: int) -> tuple[np.ndarray, float]:
+def gradients(trained: Sampler, steps: int) -> tuple[np.ndarray, float]:
     """Return the flow's gradients of all batches, (batches, parameters), and an ESS."""
-    settings: dict[str, Any] = TRAINING | {"training.batch_size": BATCH}
-    settings |= {"flow.steps": steps, "flow.slope": SLOPE / steps}
-    target = build_target(TARGET)
-    config = complete(resolve(TARGET, settings=settings).config, target)
-    model = build_model(target, config)
-
-    @jax.jit
-    def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def loss(params: Params) -> tuple[jax.Array, dict[str, jax.Array]]:
-            return batch_loss(model, target, config, params, key)
-
-        gradient, metrics = jax.grad(loss, has_aux=True)(params)
-        return ravel_pytree(gradient["flow"])[0], metrics["ess"]
-
-    found = [one(key) for key in jax.random.split(jax.random.key(1), BATCHES)]
-    rows, ess = zip(*jax.device_get(found), strict=True)
-    return np.array(rows, float), float(np.mean(ess))
+    config = trained.config
+    flow: Any = config.flow
+    config = replace(
+        config,
+        flow=replace(flow, steps=steps, slope=SLOPE / steps),
+        training=replace(config.training, batch_size=BATCH),
+    )
+    sampler = Sampler(trained.target, config, trained.params)
+    gradient = jax.jit(jax.grad(lambda sampler, key: sampler.loss(key), has_aux=True))
+    keys = jax.random.split(jax.random.key(1), BATCHES)
+    rows, metrics = zip(*(gradient(sampler, key) for key in keys), strict=True)
+    flat = [ravel_pytree(row.params["flow"])[0] for row in rows]
+    return np.array(flat, float), float(np.mean([one["ess"] for one in metrics]))
 
 
 def main() -> None:
     """Train, measure and write."""
-    params = train(TARGET, TRAINING).samplers[0].params
-    reference, ess = gradients(params, MANY)
+    trained = train(TARGET, TRAINING).samplers[0]
+    reference, ess = gradients(trained, MANY)
     size = np.sqrt(np.mean(np.sum(reference**2, axis=1)))  # of one batch's gradient
     rows = {str(MANY): {"ess": ess, "off": 0.0}}
     for steps in STEPS:
-        found, ess = gradients(params, steps)
+        found, ess = gradients(trained, steps)
         off = np.linalg.norm((found - reference).mean(axis=0)) / size
         rows[str(steps)] = {"ess": ess, "off": float(off)}
         print(steps, rows[str(steps)], flush=True)

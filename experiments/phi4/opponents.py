@@ -17,7 +17,7 @@ import numpy as np
 from reading import measured, write_measured
 
 from phi4.runs import FASTER, MORE_MODES
-from sesamo_jax import build_target, estimators, train
+from sesamo_jax import Config, estimators, train
 from sesamo_jax.config import complete, resolve
 from sesamo_jax.core import Target
 from sesamo_jax.estimators.autocorrelation import gamma_method
@@ -47,9 +47,8 @@ SAMPLES, AT_ONCE = 100_000, 2000
 MODULUS = "abs_magnetization"
 
 
-def annealed(target: Target, settings: dict[str, Any]) -> dict[str, float]:
+def annealed(target: Target, config: Config) -> dict[str, float]:
     """Run SMC or annealed importance sampling; the pilot population counts."""
-    config = _config(settings)
     run = build_smc(target, config.smc)
     run(jax.random.key(1))  # compiles
     start = time.perf_counter()
@@ -61,9 +60,9 @@ def annealed(target: Target, settings: dict[str, Any]) -> dict[str, float]:
     return _row(seconds, log_z, modulus) | {"temperatures": populations.temperatures}
 
 
-def chains(target: Target, settings: dict[str, Any]) -> dict[str, float]:
-    """Run modulated HMC."""
-    run = build_hmc(target, _config(settings).hmc)
+def chains(target: Target, config: Config) -> dict[str, float]:
+    """Run modulated HMC, tuning included."""
+    run = build_hmc(target, config.hmc)
     run(jax.random.key(1))
     start = time.perf_counter()
     drawn = run(jax.random.key(0))
@@ -72,22 +71,19 @@ def chains(target: Target, settings: dict[str, Any]) -> dict[str, float]:
     return _row(seconds, (nan, nan), (found.mean, found.error))
 
 
-def flow(target: Target, settings: dict[str, Any]) -> dict[str, float]:
+def flow(target: Target, config: Config) -> dict[str, float]:
     """Train a flow, and sample it with the weights of its reports."""
-    result = train(target, _config(settings), progress=False)
+    result = train(target, config, progress=False)
     sampler = result.samplers[0]
     sampler.weighted(jax.random.key(1), AT_ONCE)
-    start, log_w, modulus = time.perf_counter(), [], []
-    for batch in range(SAMPLES // AT_ONCE):
-        drawn = sampler.weighted(jax.random.key(100 + batch), AT_ONCE)
-        log_w.append(np.asarray(drawn.log_w, float))
-        modulus.append(np.asarray(drawn.observables[MODULUS], float))
+    start = time.perf_counter()
+    keys = jax.random.split(jax.random.key(2), SAMPLES // AT_ONCE)
+    drawn = [jax.device_get(sampler.weighted(key, AT_ONCE)) for key in keys]
     sampling = time.perf_counter() - start
-    log_w, modulus = np.concatenate(log_w), np.concatenate(modulus)
-    log_z = estimators.log_z(log_w)
-    row = _row(
-        result.wall_seconds + sampling, log_z, estimators.reweighted(modulus, log_w)
-    )
+    log_w = np.concatenate([batch.log_w for batch in drawn])
+    modulus = np.concatenate([batch.observables[MODULUS] for batch in drawn])
+    means = estimators.log_z(log_w), estimators.reweighted(modulus, log_w)
+    row = _row(result.wall_seconds + sampling, *means)
     return row | {"sampling": sampling, "ess": estimators.ess(log_w).mean}
 
 
@@ -96,11 +92,6 @@ def _row(seconds: float, log_z: Any, modulus: Any) -> dict[str, float]:
     values = [float(value) for value in (*log_z, *modulus)]
     finite = {k: v for k, v in zip(names, values, strict=True) if np.isfinite(v)}
     return {"seconds": seconds} | finite
-
-
-def _config(settings: dict[str, Any]) -> Any:
-    run = resolve("phi4_real", settings=settings)
-    return complete(run.config, run.target.build("phi4_real"))
 
 
 def contests() -> dict[str, tuple[Callable, dict[str, Any]]]:
@@ -125,10 +116,9 @@ def main() -> None:
     for name, (method, settings) in contests().items():
         if rows.get(name, {}).get("settings") == settings:
             continue
-        fields = {k: v for k, v in settings.items() if k.startswith("target.")}
-        fields = {k.removeprefix("target."): v for k, v in fields.items()}
-        fields["shape"] = tuple(int(n) for n in fields["shape"].split(","))
-        found = method(build_target("phi4_real", **fields), settings)
+        run = resolve("phi4_real", settings=settings)
+        target = run.target.build("phi4_real")
+        found = method(target, complete(run.config, target))
         rows[name] = found | {"settings": settings}
         print(name, found, flush=True)
         write_measured("phi4/opponents", {"rows": rows})

@@ -236,8 +236,7 @@ def short_table() -> str:
         "s / model": seconds,
     }
     names = ("complex", "complex_broken", "real_0.005", "critical_8x8")
-    names = tuple(f"even_{name}" for name in names)
-    return table(columns, found(names))
+    return table(columns, found(tuple(f"even_{name}" for name in names)))
 
 
 TABLES = {

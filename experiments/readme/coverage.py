@@ -4,14 +4,15 @@
 eight targets with 40 reports each, and writes the pulls.
 """
 
+from itertools import chain
+
 import jax
 from matplotlib.figure import Figure
 from reading import measured, write_measured
 
 from sesamo_jax.run.pages import markdown
-from sesamo_jax.run.selftest.cases import draw_cases
 from sesamo_jax.run.selftest.coverage import coverage_figure, coverages
-from sesamo_jax.run.selftest.pulls import Pull, measure
+from sesamo_jax.run.selftest.pulls import Pull, measure_all
 
 CASES, REPEATS, SEED = 8, 40, 0
 NAME = "readme/coverage"
@@ -20,13 +21,8 @@ NAME = "readme/coverage"
 def main() -> None:
     """Measure and write."""
     jax.config.update("jax_enable_x64", True)  # the Hubbard model needs it
-    rows: list[Pull] = []
-    for index, case in enumerate(draw_cases(SEED, CASES)):
-        key = jax.random.fold_in(jax.random.key(SEED), index)
-        rows += measure(case, REPEATS, key)
-        print(case.name, flush=True)
     by_kind: dict[str, list[float | None]] = {}
-    for pull in rows:
+    for pull in chain.from_iterable(measure_all(SEED, CASES, REPEATS)):
         value = None if pull.value is None else round(pull.value, 4)
         by_kind.setdefault(pull.quantity, []).append(value)
     write_measured(NAME, {"cases": CASES, "repeats": REPEATS, "pulls": by_kind})

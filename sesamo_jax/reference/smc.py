@@ -4,7 +4,8 @@ Particles start from a Gaussian whose normaliser is known, on a lattice the fiel
 nearest to the target, and pass through the densities between it and the target,
 start^(1 - t) target^t for t = 0 .. 1. The product over the
 steps in t of their mean weights estimates Z (Del Moral, Doucet, Jasra, 2006). Without
-resampling between the steps it is annealed importance sampling (Neal, 2001).
+resampling between the steps it is annealed importance sampling (Neal, 2001;
+arXiv:physics/9803008).
 """
 
 import time

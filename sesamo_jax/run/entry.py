@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sesamo_jax.config import resolve
+from sesamo_jax.config.checks.effects import purpose
 from sesamo_jax.config.record import difference, to_json
-from sesamo_jax.config.schema import METHODS, Run
+from sesamo_jax.config.schema import Run
 
 STOPPING_SECONDS = 120.0
 
@@ -46,19 +47,20 @@ def changed(config: Mapping[str, Any], entry: Entry) -> str | None:
     """Return how a run's configuration differs from its entry, in words, or None."""
     settings = {name: str(value) for name, value in entry.settings.items()}
     run = resolve(entry.target, entry.preset, settings, entry.seed, entry.seeds)
-    wanted, idle = to_json(run), _idle(run)
-    config, wanted = (
-        {name: value for name, value in tree.items() if name not in idle}
-        for tree in (config, wanted)
-    )
-    return difference(_forget(config, wanted), _known(wanted, config))
+    wanted = _that_matters(to_json(run), run)
+    found = _that_matters(config, run)
+    return difference(_forget(found, wanted), _known(wanted, found))
 
 
-def _idle(run: Run) -> set[str]:
-    """Return the sections and fields that a run's method does not look at."""
-    method = METHODS[run.config.method]
-    idle = {name for row in METHODS.values() for name in row.uses} - {*method.uses}
-    return idle - {"hmc"} if method.is_trained else idle | {"training"}
+def _that_matters(tree: Mapping[str, Any], run: Run, above: str = "") -> dict:
+    """Return a configuration, or a section, without what changes nothing in a run."""
+    return {
+        name: _that_matters(value, run, f"{above}{name}.")
+        if isinstance(value, Mapping)
+        else value
+        for name, value in tree.items()
+        if purpose(run, above + name) is None
+    }
 
 
 def _forget(found: Any, wanted: Any) -> Any:

@@ -202,6 +202,20 @@ USES = (
 )
 
 
+def purpose(run: Run, name: str) -> str | None:
+    """Return what a setting is for, if it changes nothing in a run; None if it does.
+
+    Args:
+        run: with all fields in their range.
+        name: by dotted name.
+    """
+    section = f"{name.partition('.')[0]}."
+    for use in USES:
+        if (name in use.names or section in use.names) and not use.matter(run):
+            return use.purpose
+    return None
+
+
 def check_effects(run: Run, settings: Mapping[str, Any]) -> None:
     """Raise ValueError for an explicit setting that changes nothing in a run.
 
@@ -214,11 +228,10 @@ def check_effects(run: Run, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         if value is None or str(value).lower() == "none":
             continue
-        for use in USES:
-            named = name in use.names or f"{name.partition('.')[0]}." in use.names
-            if named and not use.matter(run):
-                raise ValueError(
-                    f"{name}={value} has no effect with method={run.config.method} on "
-                    f"{run.target_name!r} as it is set up: it is for {use.purpose}; "
-                    "set that, or leave it out"
-                )
+        what_for = purpose(run, name)
+        if what_for is not None:
+            raise ValueError(
+                f"{name}={value} has no effect with method={run.config.method} on "
+                f"{run.target_name!r} as it is set up: it is for {what_for}; "
+                "set that, or leave it out"
+            )

@@ -8,9 +8,9 @@ import jax
 
 from sesamo_jax.run.cli.command import Command, Failed
 from sesamo_jax.run.console import progress_bar
-from sesamo_jax.run.selftest.cases import FAMILIES, draw_cases
+from sesamo_jax.run.selftest.cases import FAMILIES
 from sesamo_jax.run.selftest.coverage import coverage_figure, coverages, table
-from sesamo_jax.run.selftest.pulls import measure
+from sesamo_jax.run.selftest.pulls import measure_all
 
 FEWEST_REPEATS = 2
 EXAMPLES = """\
@@ -46,23 +46,21 @@ def carry_out(options: argparse.Namespace) -> None:
         options.output.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_enable_x64", True)  # the Hubbard model needs it
     pulls = []
-    cases = draw_cases(options.seed, options.cases)
     families = ", ".join(list(FAMILIES)[: options.cases])
     print(f"{options.cases} targets ({families}), {options.repeats} reports on each")
-    with progress_bar(len(cases), "target", "tried") as bar:
-        for index, case in enumerate(cases):
-            key = jax.random.fold_in(jax.random.key(options.seed), index)
-            pulls += measure(case, options.repeats, key)
+    with progress_bar(options.cases, "target", "tried") as bar:
+        for found in measure_all(options.seed, options.cases, options.repeats):
+            pulls += found
             bar.update()
-    found = coverages(pulls)
-    print(table(found))
+    rows = coverages(pulls)
+    print(table(rows))
     if options.output is not None:
         coverage_figure(pulls).savefig(options.output / "coverage.png", dpi=150)
         with (options.output / "pulls.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerows([("quantity", "pull"), *pulls])  # None is left empty
         print(f"\nfiles: {options.output}")
-    if not all(row.holds for row in found):
+    if not all(row.holds for row in rows):
         raise Failed("some errors are too small, see above")
 
 

@@ -16,7 +16,7 @@ from sesamo_jax.evaluation.witness import build_witness
 from sesamo_jax.reference.hmc import build_hmc
 from sesamo_jax.reference.report import chain_report
 from sesamo_jax.reference.settings import HMCConfig
-from sesamo_jax.run.selftest.cases import Case
+from sesamo_jax.run.selftest.cases import Case, draw_cases
 from sesamo_jax.training.fit import fit
 
 CHAINS = HMCConfig(chains=8, warmup=150, samples=150, leapfrog_steps=6)
@@ -33,6 +33,12 @@ class Pull(NamedTuple):
 
     quantity: str
     value: float | None
+
+
+def measure_all(seed: int, cases: int, repeats: int) -> Iterator[list[Pull]]:
+    """Yield the pulls of one random target after another, the same for a seed."""
+    for index, case in enumerate(draw_cases(seed, cases)):
+        yield measure(case, repeats, jax.random.fold_in(jax.random.key(seed), index))
 
 
 def measure(case: Case, repeats: int, key: Key) -> list[Pull]:
